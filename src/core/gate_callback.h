@@ -1,0 +1,76 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ *
+ * What a callback says.  Verify its signature before its contents are used.
+ */
+
+
+#ifndef _GATE_CALLBACK_H_INCLUDED_
+#define _GATE_CALLBACK_H_INCLUDED_
+
+
+#include "gate_sign.h"
+
+
+typedef enum {
+    GATE_STATUS_NONE = 0,       /* the callback is not about a payment */
+    GATE_STATUS_PROCESSING,
+    GATE_STATUS_CLARIFICATION,
+    GATE_STATUS_RETRY,
+    GATE_STATUS_SUCCESS,
+    GATE_STATUS_DECLINE,
+    GATE_STATUS_ERROR,
+    GATE_STATUS_REVERSED,
+    GATE_STATUS_PARTIAL,
+    GATE_STATUS_OTHER           /* a status that we do not know */
+} gate_status_e;
+
+
+#define GATE_NO_AMOUNT  INT64_C(-1)
+
+
+/* strings are parts of the document, empty where it has none */
+
+typedef struct {
+    gate_str_t     payment_id;
+    gate_str_t     payment_type;    /* "payout" */
+    gate_str_t     currency;
+    gate_str_t     status_text;
+    gate_str_t     operation_id;    /* digits */
+    gate_str_t     operation_type;
+    gate_status_e  status;
+    int64_t        amount;          /* payment.sum.amount, minor units */
+    int64_t        paid;            /* sum of the operation, if successful */
+    int64_t        paid_total;      /* of successful ones, if all are listed */
+} gate_callback_t;
+
+
+/*
+ * Reads project_id, of the top level or of "general".  Needed before the
+ * signature can be verified, so nothing else may rely on it until then.
+ *
+ * Returns GATE_OK with *id set, 0 where there is none or it is not an integer
+ * of Gate's range; GATE_INVALID where both places have one and they differ.
+ */
+gate_rc_e gate_callback_project(const gate_doc_t *doc, uint32_t *id,
+    gate_err_t *err);
+
+/*
+ * Refuses what the signature cannot tell from another callback: members that
+ * it does not cover ("signature" but for the one at place, and "frame_mode",
+ * at any depth), and strings that hold fields (GATE_INVALID).
+ */
+gate_rc_e gate_callback_ambiguous(const gate_doc_t *doc, gate_place_e place,
+    gate_err_t *err);
+
+/*
+ * Reads a verified callback and checks the types of all that is relied on:
+ * the signature does not tell 1 from "1".  Returns GATE_OK, or GATE_INVALID
+ * with err->path.
+ */
+gate_rc_e gate_callback_read(const gate_doc_t *doc, gate_callback_t *callback,
+    gate_err_t *err);
+
+
+#endif /* _GATE_CALLBACK_H_INCLUDED_ */

@@ -1,0 +1,85 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ */
+
+
+#ifndef _GATE_JSON_H_INCLUDED_
+#define _GATE_JSON_H_INCLUDED_
+
+
+#include "gate.h"
+
+
+typedef enum {
+    GATE_NULL = 0,
+    GATE_FALSE,
+    GATE_TRUE,
+    GATE_NUMBER,
+    GATE_STRING,
+    GATE_OBJECT,
+    GATE_ARRAY
+} gate_type_e;
+
+
+/*
+ * Nodes stand in document order, node 0 is the top-level object.  The first
+ * child of node i is i + 1, its sibling is nodes[i + 1].next, and so on up to
+ * nodes[i].next.  The members of an object are also chained in the bytewise
+ * order of their keys.
+ */
+
+typedef struct {
+    gate_str_t  key;        /* decoded; data is NULL outside of objects */
+    gate_str_t  value;      /* decoded string; text of a number or literal */
+    uint32_t    start;      /* offset of the first byte of the value */
+    uint32_t    end;        /* offset after its last byte */
+    uint32_t    parent;
+    uint32_t    next;
+    uint32_t    index;      /* position among the siblings, from 0 */
+    uint32_t    least;      /* of an object: its member with the least key */
+    uint32_t    after;      /* of a member: the one with the next key */
+    uint64_t    head;       /* first bytes of the key */
+    uint8_t     type;       /* gate_type_e */
+} gate_node_t;
+
+
+typedef struct {
+    gate_str_t    text;
+    gate_node_t  *nodes;
+    uint32_t      n;
+    unsigned      simple;   /* no arrays, and paths sort like their keys */
+} gate_doc_t;
+
+
+/* "no such node": node 0 is never a child */
+
+#define GATE_NO_NODE  0
+
+
+/*
+ * Reads one JSON object (RFC 8259), strictly: no duplicate keys, invalid or
+ * overlong UTF-8, lone surrogates, trailing bytes, or nesting over max_depth
+ * (the top-level object is level 1).
+ *
+ * The document refers to text and to memory of the pool; both must outlive
+ * it.  Returns GATE_OK, GATE_JSON with err set, or GATE_ERROR.
+ */
+gate_rc_e gate_json_parse(gate_doc_t *doc, gate_pool_t *pool, gate_str_t text,
+    uint32_t max_depth, gate_err_t *err);
+
+/*
+ * Returns the member of the object "parent" with this decoded key, or
+ * GATE_NO_NODE, also where parent is not an object.
+ */
+uint32_t gate_json_member(const gate_doc_t *doc, uint32_t parent,
+    const char *key, size_t len);
+
+/*
+ * Reads a number token as an integer.  Returns 0, or -1 where the node is not
+ * a number without fraction and exponent that int64_t holds.
+ */
+int gate_json_int64(const gate_node_t *node, int64_t *value);
+
+
+#endif /* _GATE_JSON_H_INCLUDED_ */

@@ -1,0 +1,133 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ */
+
+
+#include "gate_natural.h"
+
+
+static const unsigned char *gate_natural_start(gate_str_t str);
+static int gate_natural_run(const unsigned char **a, const unsigned char *alast,
+    const unsigned char **b, const unsigned char *blast);
+
+
+/*
+ * PHP's strings end in a NUL byte, and its comparison reads that of a path
+ * whose white space reaches the end.
+ */
+
+#define gate_byte(p, last)  ((p) < (last) ? *(p) : 0)
+
+
+int
+gate_natural_compare(gate_str_t a, gate_str_t b)
+{
+    int                   rc;
+    const unsigned char  *p, *q, *plast, *qlast;
+
+    if (a.len == 0 || b.len == 0) {
+        return (a.len != 0) - (b.len != 0);
+    }
+
+    plast = a.data + a.len;
+    qlast = b.data + b.len;
+    p = gate_natural_start(a);
+    q = gate_natural_start(b);
+
+    for ( ;; ) {
+
+        while (p < plast && gate_is_space(*p)) {
+            p++;
+        }
+
+        while (q < qlast && gate_is_space(*q)) {
+            q++;
+        }
+
+        if (p < plast && q < qlast && gate_is_digit(*p) && gate_is_digit(*q)) {
+
+            rc = gate_natural_run(&p, plast, &q, qlast);
+            if (rc != 0) {
+                return rc;
+            }
+
+            if (p == plast || q == qlast) {
+                return (p != plast) - (q != qlast);
+            }
+        }
+
+        rc = (int) gate_byte(p, plast) - (int) gate_byte(q, qlast);
+        if (rc != 0) {
+            return rc;
+        }
+
+        p++;
+        q++;
+
+        if (p >= plast || q >= qlast) {
+            return (p < plast) - (q < qlast);
+        }
+    }
+}
+
+
+/* zeros count for nothing at the start of a path only */
+
+static const unsigned char *
+gate_natural_start(gate_str_t str)
+{
+    const unsigned char  *p, *last;
+
+    p = str.data;
+    last = str.data + str.len;
+
+    while (*p == '0' && p + 1 < last && gate_is_digit(p[1])) {
+        p++;
+    }
+
+    return p;
+}
+
+
+/* compares two runs of digits and moves both pointers behind equal ones */
+
+static int
+gate_natural_run(const unsigned char **a, const unsigned char *alast,
+    const unsigned char **b, const unsigned char *blast)
+{
+    int                   fraction, first;
+    const unsigned char  *p, *q;
+
+    p = *a;
+    q = *b;
+    fraction = (*p == '0' || *q == '0');
+    first = 0;
+
+    while (p < alast && q < blast && gate_is_digit(*p) && gate_is_digit(*q)) {
+
+        if (first == 0) {
+            first = (int) *p - (int) *q;
+
+            if (first != 0 && fraction) {
+                return first;
+            }
+        }
+
+        p++;
+        q++;
+    }
+
+    *a = p;
+    *b = q;
+
+    if (p < alast && gate_is_digit(*p)) {
+        return 1;
+    }
+
+    if (q < blast && gate_is_digit(*q)) {
+        return -1;
+    }
+
+    return first;
+}

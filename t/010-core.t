@@ -1,0 +1,168 @@
+#!/usr/bin/perl
+
+# Copyright (C) nginx-gate authors
+#
+# The core library without nginx: C unit tests and a comparison with a second
+# implementation on random documents under ASan and UBSan, the unit tests
+# under valgrind, and a few seconds of fuzzing.  GATE_SEED and GATE_DOCUMENTS
+# change what is compared, GATE_FUZZ_SECONDS for how long is fuzzed.
+
+use strict;
+use warnings;
+
+use Fcntl qw(:flock);
+use File::Path qw(make_path);
+use FindBin;
+use Test::More;
+
+use constant DOCUMENTS    => 21000;
+use constant FUZZ_SECONDS => 6;
+
+chdir "$FindBin::Bin/.." or BAIL_OUT("no $FindBin::Bin/..: $!");
+
+my $cc     = $ENV{CC}     || 'gcc';
+my $python = $ENV{PYTHON} || '/usr/bin/python3';
+my $build  = 'build/unit-' . ($cc =~ s{.*/}{}r =~ s/[^\w.+-]/-/gr);
+
+$ENV{PYTHONDONTWRITEBYTECODE} = 1;
+
+make_path($build);
+
+# two runs in one tree share what they build
+
+open my $lock, '>', "$build/lock" or BAIL_OUT("$build/lock: $!");
+flock $lock, LOCK_EX or BAIL_OUT("flock: $!");
+
+locale();
+
+make_ok('all') or BAIL_OUT('the core does not build');
+
+unit_ok($build, 'under ASan and UBSan');
+property_ok();
+
+SKIP: {
+    skip 'no valgrind', 1 if run('valgrind --version') != 0;
+    make_ok('plain');
+    unit_ok("$build/plain", 'under valgrind', 't/unit/valgrind');
+}
+
+fuzz_ok();
+
+done_testing();
+
+
+# Runs a command; returns its exit code and what it printed.
+
+sub run {
+    my ($command) = @_;
+
+    my $output = `$command 2>&1`;
+    my $code   = $? & 127 ? 128 + ($? & 127) : $? >> 8;
+
+    return wantarray ? ($code, $output) : $code;
+}
+
+
+sub run_ok {
+    my ($name, $command) = @_;
+
+    my ($code, $output) = run($command);
+
+    return is($code, 0, $name) || diag($output) && 0;
+}
+
+
+sub make_ok {
+    my ($target) = @_;
+
+    return run_ok("make $target",
+        "make -s -f t/unit/Makefile B=$build CC='$cc' $target");
+}
+
+
+# The unit tests look at numbers where the decimal point is a comma.
+
+sub locale {
+    return if !-e '/usr/share/i18n/locales/de_DE';
+
+    make_path("$build/locale");
+    $ENV{LOCPATH} = "$build/locale";
+
+    return if -e "$build/locale/de_DE.UTF-8";
+    run("localedef -i de_DE -f UTF-8 $build/locale/de_DE.UTF-8");
+
+    return;
+}
+
+
+# Each program prints TAP; one test here is one program there.
+
+sub unit_ok {
+    my ($directory, $how, $wrapper) = @_;
+
+    my @programs = grep { -x && !/\.o\z/ } glob "$directory/test_*";
+    cmp_ok(scalar @programs, '>=', 8, "programs to run $how");
+
+    for my $program (@programs) {
+        my ($name) = $program =~ m{/test_(\w+)\z};
+        my ($code, $output) = run(($wrapper // '') . " $program");
+
+        my ($plan)  = $output =~ /^1\.\.(\d+)$/m;
+        my $passed  = () = $output =~ /^ok /mg;
+        my @skipped = $output =~ /# SKIP (.*)/g;
+
+        note("$name: skipped, $_") for @skipped;
+
+        ok($code == 0 && $plan && $passed == $plan,
+            "$name $how: " . ($plan // 'no') . ' tests')
+            or diag("exit code $code\n" . $output =~ s/^ok .*\n//mgr);
+    }
+
+    return;
+}
+
+
+sub property_ok {
+    my $seed      = $ENV{GATE_SEED}      || 1;
+    my $documents = $ENV{GATE_DOCUMENTS} || DOCUMENTS;
+
+    my ($code, $output) = run("$python t/unit/property.py"
+            . " $build/canon_stdin $documents $seed");
+
+    is($code, 0, "$documents documents as the reference has them")
+        or diag($output);
+    note($output);
+
+    return;
+}
+
+
+# libFuzzer where clang has it, else the same target on the seeds alone.
+
+sub fuzz_ok {
+    my $seconds = $ENV{GATE_FUZZ_SECONDS} || FUZZ_SECONDS;
+    my $corpus  = "$build/corpus";
+
+    run_ok('seeds for the fuzzer',
+        "$python t/unit/property.py --corpus $corpus 400");
+
+    make_ok('replay');
+    run_ok('the target on the seeds', "$build/replay $corpus/0*");
+
+    # the fuzzer writes what it finds into the first directory
+
+    make_path("$build/found");
+
+    my $make = "make -s -f t/unit/Makefile B=$build fuzz";
+
+SKIP: {
+        skip 'no clang with libFuzzer', 1 if run($make) != 0;
+
+        run_ok("$seconds seconds of fuzzing",
+            "$build/fuzz_core -max_total_time=$seconds -max_len=4096"
+                . " -timeout=10 -rss_limit_mb=1024 -verbosity=0"
+                . " -artifact_prefix=$build/ $build/found $corpus");
+    }
+
+    return;
+}
