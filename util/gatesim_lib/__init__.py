@@ -1,0 +1,1 @@
+"""A simulator of Gate, the payment platform that nginx-gate talks to."""
