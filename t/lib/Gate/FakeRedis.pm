@@ -1,0 +1,242 @@
+package Gate::FakeRedis;
+
+# Copyright (C) nginx-gate authors
+#
+# What a real redis-server does not do when asked: a server that says what a
+# suite tells it to, and a proxy that makes a real one slow.
+#
+#     my $fake = Gate::FakeRedis->run();
+#     $fake->mode('EVALSHA -LOADING Redis is loading the dataset in memory');
+#
+#     my $proxy = Gate::FakeRedis->proxy($redis->socket_path);
+#     $proxy->mode('0.05');
+#
+# The mode of a fake is lines "COMMAND reply": the answer to this command in
+# place of the usual one.  "COMMAND trickle" gives it byte by byte, "COMMAND
+# more" adds a reply that nobody asked for, "COMMAND twice" does so at once,
+# "COMMAND sha1" is a wrong SHA1, "COMMAND close" hangs up.  The mode of a proxy is the delay of answers in
+# seconds.  Both take effect at the next command.
+
+use strict;
+use warnings;
+
+use Digest::SHA ();
+use IO::Select;
+use IO::Socket::UNIX;
+use Time::HiRes ();
+
+use Gate::Env qw( scratch write_file read_file fork_child stop_child );
+
+sub _listen {
+    my ($class, $name) = @_;
+
+    my $self = bless {
+        socket => scratch() . "/$name.sock",
+        file   => scratch() . "/$name.mode",
+    }, $class;
+
+    unlink $self->{socket};
+    $self->mode('');
+
+    $self->{listen} = IO::Socket::UNIX->new(Local => $self->{socket},
+                                            Listen => 64)
+        or die "cannot listen on $self->{socket}: $!\n";
+
+    chmod 0777, $self->{socket};
+
+    return $self;
+}
+
+sub run {
+    my ($class, $name) = @_;
+
+    my $self = $class->_listen($name // 'fake');
+
+    $self->{pid} = fork_child(sub { $self->_serve() });
+    close $self->{listen};
+
+    return $self;
+}
+
+sub proxy {
+    my ($class, $upstream, $name) = @_;
+
+    my $self = $class->_listen($name // 'proxy');
+
+    $self->{upstream} = $upstream;
+    $self->{pid} = fork_child(sub { $self->_relay() });
+    close $self->{listen};
+
+    return $self;
+}
+
+sub socket_path { return $_[0]{socket} }
+
+sub mode {
+    my ($self, $mode) = @_;
+
+    write_file($self->{file}, $mode);
+
+    return $self;
+}
+
+sub stop {
+    my ($self) = @_;
+
+    stop_child($self->{pid}, 'KILL');
+    unlink $self->{socket};
+}
+
+# --- the fake
+
+sub _serve {
+    my ($self) = @_;
+
+    my $select = IO::Select->new($self->{listen});
+    my %in;
+
+    while (Gate::Env::parent_alive()) {
+        for my $sock ($select->can_read(1)) {
+
+            if ($sock == $self->{listen}) {
+                $select->add(scalar $sock->accept());
+                next;
+            }
+
+            my $n = sysread $sock, $in{$sock}, 65536,
+                            length($in{$sock} // '');
+
+            next if $n && $self->_answer($sock, \$in{$sock});
+
+            $select->remove($sock);
+            delete $in{$sock};
+            close $sock;
+        }
+    }
+}
+
+# False when the connection is to be closed.
+
+sub _answer {
+    my ($self, $sock, $in) = @_;
+
+    while (my $args = _command($in)) {
+        my %mode = (read_file($self->{file}) // '') =~ /^(\S+) (.+)$/mg;
+
+        my $usual = _usual($args);
+        my $mode = $mode{uc $args->[0]} // $usual;
+
+        return 0 if $mode eq 'close';
+
+        my @parts = $mode eq 'trickle' ? split(//, "$usual\r\n")
+                  : $mode eq 'more'    ? ("$usual\r\n", "+more\r\n")
+                  : $mode eq 'twice'   ? "$usual\r\n$usual\r\n"
+                  : $mode eq 'sha1'    ? "\$40\r\n" . 'ab' x 20 . "\r\n"
+                  :                      "$mode\r\n";
+
+        for my $part (@parts) {
+            syswrite $sock, $part or return 0;
+            Time::HiRes::sleep($mode eq 'more' ? 0.05 : 0.001) if @parts > 1;
+        }
+    }
+
+    return 1;
+}
+
+# Takes one whole command off the bytes, or returns undef.
+
+sub _command {
+    my ($in) = @_;
+
+    $$in =~ /\A\*(\d+)\r\n/g or return undef;
+
+    my @args;
+
+    for (1 .. $1) {
+        $$in =~ /\G\$(\d+)\r\n/gc or return undef;
+
+        my ($at, $len) = (pos $$in, $1);
+        return undef if length $$in < $at + $len + 2;
+
+        push @args, substr $$in, $at, $len;
+        pos($$in) = $at + $len + 2;
+    }
+
+    substr $$in, 0, pos $$in, '';
+
+    return \@args;
+}
+
+sub _usual {
+    my ($args) = @_;
+
+    my $name = uc $args->[0];
+
+    return '+PONG' if $name eq 'PING';
+    return '+' . ($args->[3] // '') if $name eq 'EVALSHA';
+
+    return "\$40\r\n" . Digest::SHA::sha1_hex($args->[2])
+        if $name eq 'SCRIPT';
+
+    return '+OK';
+}
+
+# --- the proxy
+
+sub _relay {
+    my ($self) = @_;
+
+    my $select = IO::Select->new($self->{listen});
+    my (%peer, %slow, @later);
+
+    while (Gate::Env::parent_alive()) {
+        my $wait = @later ? $later[0][0] - Time::HiRes::time() : 1;
+
+        for my $sock ($select->can_read($wait > 0 ? $wait : 0)) {
+
+            if ($sock == $self->{listen}) {
+                _pair(scalar $sock->accept(), $self->{upstream}, $select,
+                      \%peer, \%slow);
+                next;
+            }
+
+            next if !$peer{$sock};
+
+            my $n = sysread $sock, my $bytes, 65536;
+            my $delay = $slow{$sock} ? read_file($self->{file}) || 0 : 0;
+
+            push @later, [Time::HiRes::time() + $delay, $peer{$sock},
+                          $n ? $bytes : undef];
+
+            $select->remove($sock) if !$n;
+        }
+
+        @later = sort { $a->[0] <=> $b->[0] } @later;
+
+        while (@later && $later[0][0] <= Time::HiRes::time()) {
+            my (undef, $to, $bytes) = @{ shift @later };
+
+            local $SIG{PIPE} = 'IGNORE';
+            defined $bytes ? syswrite $to, $bytes : shutdown $to, 1;
+        }
+    }
+}
+
+sub _pair {
+    my ($client, $upstream, $select, $peer, $slow) = @_;
+
+    my $server = IO::Socket::UNIX->new(Peer => $upstream);
+
+    if (!$server) {
+        close $client;
+        return;
+    }
+
+    $peer->{$client} = $server;
+    $peer->{$server} = $client;
+    $slow->{$server} = 1;
+
+    $select->add($client, $server);
+}
+
+1;

@@ -1,0 +1,490 @@
+package Gate::Upstream::Server;
+
+# Copyright (C) nginx-gate authors
+#
+# The child process of Gate::Upstream.
+
+use strict;
+use warnings;
+
+use Errno qw( EAGAIN EINTR );
+use IO::Handle;
+use IO::Socket::INET;
+use IO::Socket::UNIX;
+use JSON::PP ();
+use Socket;
+use Time::HiRes ();
+
+use Gate::Env ();
+
+use constant BACKLOG => 511;
+
+my $json = JSON::PP->new->latin1->canonical->allow_nonref;
+
+sub new {
+    my ($class, %opt) = @_;
+
+    my $self = bless {
+        listeners => {}, conns => {}, next_conn => 0,
+        requests => [], script => [], always => '',
+    }, $class;
+
+    for my $path ($opt{unix}, $opt{ctl}) {
+        unlink $path;
+
+        $self->_listen(IO::Socket::UNIX->new(Local => $path,
+                                             Listen => BACKLOG),
+                       $path eq $opt{ctl});
+        chmod 0777, $path;
+    }
+
+    $self->_listen(IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+                                         LocalPort => $opt{port},
+                                         ReuseAddr => 1,
+                                         Listen => BACKLOG), 0);
+
+    return $self;
+}
+
+sub _listen {
+    my ($self, $sock, $is_ctl) = @_;
+
+    die "upstream cannot listen: $!\n" if !$sock;
+
+    $sock->blocking(0);
+    $self->{listeners}{fileno $sock} = { sock => $sock, ctl => $is_ctl };
+}
+
+sub close_listeners {
+    my ($self) = @_;
+
+    close $_->{sock} for values %{ $self->{listeners} };
+    $self->{listeners} = {};
+}
+
+# --- the loop
+
+sub serve {
+    my ($self) = @_;
+
+    while (Gate::Env::parent_alive()) {
+        my ($r, $w, $wait) = $self->_interest();
+
+        my $n = select $r, $w, undef, $wait;
+        ($r, $w) = ('', '') if $n <= 0;
+
+        for my $conn (my @conns = values %{ $self->{conns} }) {
+            my $fd = fileno $conn->{sock};
+
+            $self->_read($conn) if vec $r, $fd, 1;
+            $self->_step($conn) if !$conn->{closed};
+        }
+
+        for my $fd (keys %{ $self->{listeners} }) {
+            $self->_accept($self->{listeners}{$fd}) if vec $r, $fd, 1;
+        }
+    }
+}
+
+sub _interest {
+    my ($self) = @_;
+
+    my ($r, $w, $wait) = ('', '', 1);
+    my $now = Time::HiRes::time();
+
+    vec($r, $_, 1) = 1 for keys %{ $self->{listeners} };
+
+    for my $conn (values %{ $self->{conns} }) {
+        my $fd = fileno $conn->{sock};
+        vec($r, $fd, 1) = 1 if !$conn->{eof};
+
+        next if !@{ $conn->{out} };
+
+        my $left = $conn->{out}[0]{at} - $now;
+
+        if ($left <= 0) {
+            vec($w, $fd, 1) = 1;
+
+        } elsif ($left < $wait) {
+            $wait = $left;
+        }
+    }
+
+    return ($r, $w, $wait);
+}
+
+sub _accept {
+    my ($self, $listener) = @_;
+
+    while (my $sock = $listener->{sock}->accept()) {
+        $sock->blocking(0);
+
+        $self->{conns}{fileno $sock} = {
+            sock => $sock, ctl => $listener->{ctl}, in => '', out => [],
+            id => $listener->{ctl} ? 0 : ++$self->{next_conn}, served => 0,
+        };
+    }
+}
+
+sub _close {
+    my ($self, $conn, $reset) = @_;
+
+    return if $conn->{closed};
+
+    setsockopt $conn->{sock}, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0)
+        if $reset;
+
+    $conn->{closed} = 1;
+    delete $self->{conns}{fileno $conn->{sock}};
+    close $conn->{sock};
+}
+
+sub _read {
+    my ($self, $conn) = @_;
+
+    my $n = sysread $conn->{sock}, $conn->{in}, 65536, length $conn->{in};
+
+    return if !defined $n && ($! == EAGAIN || $! == EINTR);
+    return if $n;
+
+    # a request that will never be complete is worth knowing, too
+    if (my $request = $conn->{request}) {
+        $request->{body} .= $conn->{in} if !$request->{chunked};
+    }
+
+    $conn->{eof} = 1;
+    $self->_close($conn) if !@{ $conn->{out} };
+}
+
+# Everything that can be done on a connection now.
+
+sub _step {
+    my ($self, $conn) = @_;
+
+    while (!$conn->{closed}) {
+        if (@{ $conn->{out} }) {
+            $self->_write($conn) or return;
+            next;
+        }
+
+        return if $conn->{hang};
+
+        if ($conn->{last}) {
+            $self->_close($conn);
+            return;
+        }
+
+        $self->_request($conn) or return;
+    }
+}
+
+sub _write {
+    my ($self, $conn) = @_;
+
+    my $piece = $conn->{out}[0];
+    return 0 if $piece->{at} > Time::HiRes::time();
+
+    if ($piece->{close}) {
+        $self->_close($conn, $piece->{close} eq 'reset');
+        return 1;
+    }
+
+    my $n = syswrite $conn->{sock}, $piece->{bytes};
+
+    if (!defined $n) {
+        return 0 if $! == EAGAIN || $! == EINTR;
+
+        $self->_close($conn);
+        return 1;
+    }
+
+    substr $piece->{bytes}, 0, $n, '';
+    shift @{ $conn->{out} } if $piece->{bytes} eq '';
+
+    return 1;
+}
+
+# --- requests
+
+# Takes what there is of the next request; true when something was done.
+
+sub _request {
+    my ($self, $conn) = @_;
+
+    my $request = $conn->{request};
+
+    if (!$request) {
+        $request = $self->_head($conn) or return 0;
+        $conn->{request} = $request;
+
+        if ($request->{orders}{early}) {
+            $conn->{last} = 1;
+            return $self->_answer($conn, $request);
+        }
+    }
+
+    _body($conn, $request) or return 0;
+
+    $request->{complete} = 1;
+    $conn->{request} = undef;
+
+    return $self->_answer($conn, $request);
+}
+
+sub _head {
+    my ($self, $conn) = @_;
+
+    $conn->{in} =~ s/\A((\S+) (\S+) HTTP\/1\.(\d)\r\n.*?\r\n)\r\n//s
+        or $conn->{in} =~ s/\A((\S+) (\S+) HTTP\/1\.(\d)\r\n)\r\n//
+        or return undef;
+
+    my $request = { head => $1, method => $2, uri => $3, minor => $4,
+                    headers => {}, body => '', complete => 0,
+                    connection => $conn->{id} };
+
+    while ($request->{head} =~ /^([^:\s]+):[ \t]*(.*?)\r$/mg) {
+        $request->{headers}{lc $1} = $2;
+    }
+
+    my $headers = $request->{headers};
+
+    $request->{chunked} = ($headers->{'transfer-encoding'} // '')
+                          =~ /chunked/i ? 1 : 0;
+    $request->{left} = $headers->{'content-length'} // 0;
+
+    $self->_record($conn, $request)
+        if !$conn->{ctl} && $request->{uri} !~ m{^/_up/};
+
+    return $request;
+}
+
+sub _record {
+    my ($self, $conn, $request) = @_;
+
+    push @{ $self->{requests} }, $request;
+
+    $request->{number} = @{ $self->{requests} };
+    $request->{on_connection} = ++$conn->{served};
+
+    my $orders = $request->{headers}{'x-upstream'}
+                 // shift @{ $self->{script} } // $self->{always};
+
+    $request->{orders} = _parse_orders($orders);
+}
+
+sub _body {
+    my ($conn, $request) = @_;
+
+    return _chunks($conn, $request) if $request->{chunked};
+
+    my $piece = substr $conn->{in}, 0, $request->{left}, '';
+
+    $request->{body} .= $piece;
+    $request->{left} -= length $piece;
+
+    return $request->{left} == 0;
+}
+
+sub _chunks {
+    my ($conn, $request) = @_;
+
+    while ($conn->{in} =~ /\A([0-9A-Fa-f]+)[^\r\n]*\r\n/) {
+        my ($size, $start) = (hex $1, $+[0]);
+
+        if ($size == 0) {
+            return $conn->{in} =~ s/\A0+[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n//;
+        }
+
+        return 0 if length $conn->{in} < $start + $size + 2;
+
+        $request->{body} .= substr $conn->{in}, $start, $size;
+        substr $conn->{in}, 0, $start + $size + 2, '';
+    }
+
+    return 0;
+}
+
+# --- answers
+
+my %known = map { $_ => 1 } qw( status reason type body header delay chunked
+                                slow length cut close drop reset early hang );
+
+sub _parse_orders {
+    my ($text) = @_;
+
+    my %orders = (header => []);
+
+    for my $part (split /;\s*/, $text // '') {
+        my ($key, $value) = split /=/, $part, 2;
+
+        $value //= 1;
+        $value =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge;
+
+        $orders{unknown} = $key if !$known{$key};
+
+        $key eq 'header' ? push @{ $orders{header} }, $value
+                         : ($orders{$key} = $value);
+    }
+
+    return \%orders;
+}
+
+sub _answer {
+    my ($self, $conn, $request) = @_;
+
+    if ($conn->{ctl}) {
+        return _send($conn, $request, 200, [], $self->_control($request));
+    }
+
+    if ($request->{uri} =~ m{^/_up/(\w+)}) {
+        return _send($conn, $request, 200, [], $self->_view($1));
+    }
+
+    my $orders = $request->{orders};
+    my $at = Time::HiRes::time() + ($orders->{delay} // 0) / 1000;
+
+    if ($orders->{hang}) {
+        $conn->{hang} = 1;
+        return 1;
+    }
+
+    if ($orders->{drop} || $orders->{reset}) {
+        push @{ $conn->{out} }, { at => $at, bytes => '',
+                                  close => $orders->{reset} ? 'reset' : 1 };
+        return 1;
+    }
+
+    return _send($conn, $request, 500, [],
+                 "unknown order \"$orders->{unknown}\"\n")
+        if defined $orders->{unknown};
+
+    return $self->_by_orders($conn, $request, $orders, $at);
+}
+
+sub _echo_headers {
+    my ($request) = @_;
+
+    my $headers = $request->{headers};
+
+    return (
+        "X-Echo-Method: $request->{method}",
+        "X-Echo-Uri: $request->{uri}",
+        'X-Echo-Length: ' . length $request->{body},
+        'X-Echo-Content-Length: ' . ($headers->{'content-length'} // ''),
+        'X-Echo-Transfer-Encoding: '
+            . ($headers->{'transfer-encoding'} // ''),
+        "X-Echo-Count: $request->{number}",
+        "X-Echo-Connection: $request->{connection}.$request->{on_connection}",
+    );
+}
+
+sub _by_orders {
+    my ($self, $conn, $request, $orders, $at) = @_;
+
+    my $type = $orders->{type} // $request->{headers}{'content-type'}
+               // 'text/plain';
+
+    return _send($conn, $request, $orders->{status} // 200,
+                 ["Content-Type: $type", _echo_headers($request),
+                  @{ $orders->{header} }],
+                 $orders->{body} // $request->{body}, $orders, $at);
+}
+
+sub _send {
+    my ($conn, $request, $status, $headers, $body, $orders, $at) = @_;
+
+    my $no_body = $request->{method} eq 'HEAD' || $status =~ /^(?:1..|[23]04)$/;
+    my $close = $orders->{close} || $orders->{cut} || $request->{minor} == 0
+                || ($request->{headers}{connection} // '') =~ /close/i;
+    my @headers = (@$headers, 'Connection: '
+                              . ($close ? 'close' : 'keep-alive'));
+
+    $conn->{last} = 1 if $close;
+
+    push @headers, $orders->{chunked}
+        ? 'Transfer-Encoding: chunked'
+        : 'Content-Length: ' . ($orders->{length} // length $body)
+        if $status !~ /^(?:1..|204)$/;
+
+    my $reason = $orders->{reason} // 'Status';
+    my $head = join "\r\n", "HTTP/1.1 $status $reason", @headers, '', '';
+
+    $body = '' if $no_body;
+    $body = substr $body, 0, $orders->{cut} if defined $orders->{cut};
+
+    _queue($conn, $head, $body, $orders // {}, $at // 0);
+
+    return 1;
+}
+
+sub _queue {
+    my ($conn, $head, $body, $orders, $at) = @_;
+
+    my @pieces = $body eq '' ? () : ($body);
+    my $slow = ($orders->{slow} // 0) / 1000;
+
+    if ($slow && length $body > 1) {
+        my $half = int(length($body) / 2);
+        @pieces = (substr($body, 0, $half), substr $body, $half);
+    }
+
+    if ($orders->{chunked}) {
+        @pieces = map { sprintf "%x\r\n%s\r\n", length $_, $_ } @pieces;
+        push @pieces, "0\r\n\r\n" if !defined $orders->{cut};
+    }
+
+    # head and body in one write, as a fast server does
+    @pieces = (join '', $head, @pieces) if !$slow;
+    unshift @pieces, $head if $slow;
+
+    for my $piece (@pieces) {
+        push @{ $conn->{out} }, { at => $at, bytes => $piece };
+        $at += $slow;
+    }
+}
+
+# --- what the suite asks
+
+sub _view {
+    my ($self, $what) = @_;
+
+    my $requests = $self->{requests};
+    my $last = $requests->[-1];
+
+    return @$requests . "\n" if $what eq 'count';
+    return join '', map { "$_->{body}\n" } @$requests if $what eq 'bodies';
+    return '' if !$last;
+
+    return $what eq 'last' ? $last->{body}
+         : $what eq 'head' ? $last->{head} : "unknown view\n";
+}
+
+sub _control {
+    my ($self, $request) = @_;
+
+    my $data = $json->decode($request->{body});
+    my $uri = $request->{uri};
+    my $out = 1;
+
+    if ($uri eq '/requests') {
+        $out = [ map { { %$_, orders => undef } } @{ $self->{requests} } ];
+
+    } elsif ($uri eq '/count') {
+        $out = @{ $self->{requests} };
+
+    } elsif ($uri eq '/script') {
+        $self->{script} = $data;
+
+    } elsif ($uri eq '/always') {
+        $self->{always} = $data;
+
+    } elsif ($uri eq '/reset') {
+        $self->{requests} = [];
+        $self->{script} = [];
+        $self->{always} = '';
+    }
+
+    return $json->encode($out);
+}
+
+1;
