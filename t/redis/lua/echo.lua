@@ -1,0 +1,2 @@
+-- input: any keys and arguments; output: the arguments
+return ARGV
