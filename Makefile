@@ -1,0 +1,88 @@
+# nginx-gate
+#
+#   make            the module for Debian's nginx, and gatesig
+#   make demo       shows payouts and callbacks at work, then stops everything
+#   make up, down   leaves the demo running; stops it
+#   make test       all tests
+#   make bench      the cost of a request, as ratios to plain proxy_pass
+#   make asan       nginx with the module under ASan and UBSan
+#   make NGX_SRC=D  the module and nginx from the source tree D, dynamic and
+#                   static; NGX_FLAGS adds flags for nginx's configure
+#   make deb        the Debian package, in build/deb
+#   make install    DESTDIR and PREFIX are honored
+#   make clean
+
+NGX_SRC ?=
+CFLAGS ?= -g -O2
+PREFIX ?= /usr
+MODULES_DIR ?= /usr/lib/nginx/modules
+
+core = $(wildcard src/core/*.c)
+core_h = $(wildcard src/core/*.h)
+module = build/ngx_http_gate_module.so
+
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+export CC
+
+.PHONY: all deps module asan demo up down test bench deb install clean
+
+all: module build/gatesig
+
+deps:
+	@util/deps build
+
+module: deps
+ifeq ($(NGX_SRC),)
+	@util/build debian
+	@cp -u --remove-destination build/debian/ngx_http_gate_module.so $(module)
+else
+	@util/build dynamic "$(NGX_SRC)"
+	@util/build static "$(NGX_SRC)"
+	@cp -u --remove-destination build/dynamic/ngx_http_gate_module.so $(module)
+	@cp -u --remove-destination build/dynamic/nginx build/nginx
+	@cp -u --remove-destination build/static/nginx build/nginx-static
+endif
+	@ls $(module)
+
+build/gatesig: src/gatesig.c $(core) $(core_h) | deps
+	@mkdir -p build
+	@$(CC) -std=c99 $(CFLAGS) -Wall -Wextra -Werror -Isrc/core -o $@ \
+	    src/gatesig.c $(core) -lyajl -lcrypto
+	@ls $@
+
+asan: deps
+	@util/build asan "$${NGX_SRC:-$$(util/nginx-source)}"
+
+demo: all
+	@util/deps run
+	@util/demo run
+
+up: all
+	@util/deps run
+	@util/demo up
+
+down:
+	@util/demo down
+
+test: all
+	@util/deps run test
+	@util/test
+
+bench: all
+	@util/deps run bench
+	@bench/run
+
+deb:
+	@util/deb build
+
+install: all
+	install -d "$(DESTDIR)$(MODULES_DIR)" "$(DESTDIR)$(PREFIX)/bin" \
+	    "$(DESTDIR)$(PREFIX)/share/man/man1" \
+	    "$(DESTDIR)$(PREFIX)/share/nginx-gate"
+	install -m 644 $(module) "$(DESTDIR)$(MODULES_DIR)/"
+	install -m 755 build/gatesig "$(DESTDIR)$(PREFIX)/bin/"
+	install -m 644 doc/gatesig.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
+	install -m 644 src/lua/*.lua "$(DESTDIR)$(PREFIX)/share/nginx-gate/"
+
+clean:
+	rm -rf build

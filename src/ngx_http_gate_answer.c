@@ -1,0 +1,327 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ *
+ * What became of a payout: which servers may have got it, and what Gate has
+ * answered.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_gate_module.h"
+
+
+/* Gate's answers to payouts have some 150 bytes */
+
+#define NGX_HTTP_GATE_ANSWER_MAX  4096
+
+
+static void ngx_http_gate_answer_copy(ngx_http_gate_ctx_t *ctx,
+    ngx_buf_t *b);
+static ngx_uint_t ngx_http_gate_answer_sent(ngx_http_gate_ctx_t *ctx);
+static ngx_http_gate_outcome_e ngx_http_gate_answer_read(
+    ngx_http_gate_ctx_t *ctx, gate_pool_t *pool, ngx_str_t *code);
+static ngx_int_t ngx_http_gate_answer_code(gate_doc_t *doc, ngx_str_t *code);
+static ngx_uint_t ngx_http_gate_answer_status(gate_doc_t *doc, char *word);
+
+
+/* a service's library asks for compression, and could not be understood here */
+
+void
+ngx_http_gate_answer_plain(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  name = ngx_string("accept-encoding");
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+
+            if (part->next == NULL) {
+                return;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == name.len
+            && ngx_strncasecmp(h[i].key.data, name.data, name.len) == 0)
+        {
+            ngx_str_set(&h[i].value, "identity");
+        }
+    }
+}
+
+
+/*
+ * Only what Gate itself has answered counts: not nginx's own errors, nor a
+ * page in place of an answer.
+ */
+
+void
+ngx_http_gate_answer_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    off_t                 length;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || u->cleanup == NULL || r->err_status
+        || u->headers_in.status_n != r->headers_out.status
+        || r->headers_out.content_encoding != NULL)
+    {
+        return;
+    }
+
+    /* a page of its own would be more than most answers need */
+
+    length = r->headers_out.content_length_n;
+    ctx->gate_body_size = NGX_HTTP_GATE_ANSWER_MAX;
+
+    if (length > 0 && length < NGX_HTTP_GATE_ANSWER_MAX) {
+        ctx->gate_body_size = (size_t) length;
+    }
+
+    ctx->gate_body = ngx_pnalloc(r->pool, ctx->gate_body_size);
+    if (ctx->gate_body == NULL) {
+        return;
+    }
+
+    ctx->gate_status = u->headers_in.status_n;
+}
+
+
+/*
+ * The end of an answer is told at once: the client may send a corrected payout
+ * right after it, and the request may linger for seconds.  Subrequests that
+ * are not over may still send the payout, as those of a mirror do.
+ */
+
+void
+ngx_http_gate_answer_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in)
+{
+    ngx_http_request_t  *r;
+
+    for ( /* void */ ; in; in = in->next) {
+
+        if (ctx->gate_status) {
+            ngx_http_gate_answer_copy(ctx, in->buf);
+        }
+
+        if (in->buf->last_buf) {
+            ctx->gate_end = 1;
+        }
+    }
+
+    r = ctx->request;
+
+    /* an error page is sent from inside of what it replaces */
+
+    if (ctx->gate_end && r->posted_requests == NULL
+        && r->count <= 1 + (ngx_uint_t) r->internal)
+    {
+        ngx_http_gate_answer_report(ctx);
+    }
+}
+
+
+/* of bytes as they pass: the answer is not held back */
+
+static void
+ngx_http_gate_answer_copy(ngx_http_gate_ctx_t *ctx, ngx_buf_t *b)
+{
+    size_t  size;
+
+    size = ngx_buf_in_memory(b) ? (size_t) (b->last - b->pos) : 0;
+
+    if (size > ctx->gate_body_size - ctx->gate_body_len
+        || (b->in_file && !ngx_buf_in_memory(b)))
+    {
+        ctx->gate_status = 0;
+        return;
+    }
+
+    ngx_memcpy(ctx->gate_body + ctx->gate_body_len, b->pos, size);
+    ctx->gate_body_len += size;
+}
+
+
+void
+ngx_http_gate_answer_report(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_str_t                   code;
+    ngx_uint_t                  sent;
+    gate_pool_t                 pool;
+    ngx_http_gate_copy_t       *copy;
+    ngx_http_gate_outcome_e     outcome;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    copy = ctx->copy;
+    ctx->copy = NULL;
+
+    sent = ctx->passed ? ngx_http_gate_answer_sent(ctx) : 0;
+
+    if (sent == 0) {
+        ngx_http_gate_report(copy, NGX_HTTP_GATE_RELEASE, NULL);
+        return;
+    }
+
+    ngx_str_null(&code);
+
+    gmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_gate_module);
+
+    gate_pool_init(&pool, gmcf->scratch, NGX_HTTP_GATE_SCRATCH);
+
+    outcome = ngx_http_gate_answer_read(ctx, &pool, &code);
+
+    /* one server's refusal says nothing of what another one has got */
+
+    if (outcome == NGX_HTTP_GATE_REFUSED && sent > 1) {
+        outcome = NGX_HTTP_GATE_UNKNOWN;
+    }
+
+    ngx_http_gate_report(copy, outcome, &code);
+
+    gate_pool_reset(&pool);
+}
+
+
+/* how many servers may have got a byte of the request */
+
+static ngx_uint_t
+ngx_http_gate_answer_sent(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t                  i, n;
+    ngx_http_request_t         *r;
+    ngx_http_upstream_state_t  *state;
+
+    r = ctx->request;
+    n = 0;
+
+    if (r->upstream_states != NULL) {
+        state = r->upstream_states->elts;
+
+        for (i = 0; i < r->upstream_states->nelts; i++) {
+            n += (state[i].bytes_sent > 0);
+        }
+    }
+
+    /* where there is an answer, a request was sent, whatever states say */
+
+    if (n == 0 && ctx->gate_status) {
+        n = 1;
+    }
+
+    return n + ctx->shared;
+}
+
+
+/*
+ * Refused or accepted is only what says so itself: all else may have been
+ * taken, or not.
+ */
+
+static ngx_http_gate_outcome_e
+ngx_http_gate_answer_read(ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
+    ngx_str_t *code)
+{
+    gate_err_t  err;
+    gate_doc_t  doc;
+    gate_str_t  text;
+    ngx_uint_t  status;
+
+    status = ctx->gate_status;
+
+    if (!ctx->gate_end
+        || (status != NGX_HTTP_OK
+            && (status < NGX_HTTP_BAD_REQUEST
+                || status >= NGX_HTTP_INTERNAL_SERVER_ERROR)))
+    {
+        return NGX_HTTP_GATE_UNKNOWN;
+    }
+
+    text.data = ctx->gate_body;
+    text.len = ctx->gate_body_len;
+
+    if (gate_json_parse(&doc, pool, text, GATE_MAX_DEPTH, &err) != GATE_OK
+        || ngx_http_gate_answer_code(&doc, code) != NGX_OK)
+    {
+        return NGX_HTTP_GATE_UNKNOWN;
+    }
+
+    if (ngx_http_gate_answer_status(&doc, "error")) {
+        return NGX_HTTP_GATE_REFUSED;
+    }
+
+    if (status == NGX_HTTP_OK
+        && ngx_http_gate_answer_status(&doc, "success"))
+    {
+        return NGX_HTTP_GATE_ACCEPTED;
+    }
+
+    return NGX_HTTP_GATE_UNKNOWN;
+}
+
+
+/* an error whose code cannot be read could be "payment_id already exists" */
+
+static ngx_int_t
+ngx_http_gate_answer_code(gate_doc_t *doc, ngx_str_t *code)
+{
+    int64_t       number;
+    uint32_t      node;
+    gate_node_t  *n;
+
+    node = gate_json_member(doc, 0, "code", 4);
+
+    if (node == GATE_NO_NODE) {
+        return NGX_OK;
+    }
+
+    n = &doc->nodes[node];
+
+    if (n->type == GATE_NULL) {
+        return NGX_OK;
+    }
+
+    if (n->type != GATE_STRING && gate_json_int64(n, &number) != 0) {
+        return NGX_DECLINED;
+    }
+
+    code->data = (u_char *) n->value.data;
+    code->len = n->value.len;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_gate_answer_status(gate_doc_t *doc, char *word)
+{
+    size_t        len;
+    uint32_t      node;
+    gate_node_t  *n;
+
+    node = gate_json_member(doc, 0, "status", 6);
+
+    if (node == GATE_NO_NODE) {
+        return 0;
+    }
+
+    n = &doc->nodes[node];
+    len = ngx_strlen(word);
+
+    return n->type == GATE_STRING && n->value.len == len
+           && ngx_memcmp(n->value.data, word, len) == 0;
+}

@@ -1,0 +1,301 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ *
+ * A request's context, and its waiting for the body and for Redis.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_refuse.h"
+
+
+static void ngx_http_gate_ctx_cleanup(void *data);
+static ngx_uint_t ngx_http_gate_count_answer(ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_main_conf_t *gmcf, ngx_uint_t result);
+static void ngx_http_gate_body_handler(ngx_http_request_t *r);
+static void ngx_http_gate_wait(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static void ngx_http_gate_resume_handler(ngx_event_t *ev);
+
+
+ngx_http_gate_ctx_t *
+ngx_http_gate_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t   *cln;
+    ngx_http_gate_ctx_t  *ctx;
+
+    r = r->main;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_gate_module);
+
+    if (ctx != NULL || (!r->internal && !r->filter_finalize)) {
+        return ctx;
+    }
+
+    /* an internal redirect has cleared r->ctx, but not the pool */
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_gate_ctx_cleanup) {
+            ctx = cln->data;
+            ngx_http_set_ctx(r, ctx, ngx_http_gate_module);
+            return ctx;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_http_gate_ctx_t *
+ngx_http_gate_create_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t   *cln;
+    ngx_http_gate_ctx_t  *ctx;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_gate_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_gate_ctx_cleanup;
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_gate_ctx_t));
+
+    ctx->request = r;
+    ctx->status = NGX_DONE;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_gate_module);
+
+    return ctx;
+}
+
+
+/* also marks the context in the pool's list, see ngx_http_gate_get_ctx() */
+
+static void
+ngx_http_gate_ctx_cleanup(void *data)
+{
+    ngx_http_gate_ctx_t *ctx = data;
+
+    if (ctx->resume.posted) {
+        ngx_delete_posted_event(&ctx->resume);
+    }
+
+    ngx_http_gate_count(ctx);
+
+    if (ctx->copy != NULL) {
+        ngx_http_gate_answer_report(ctx);
+    }
+
+    if (ctx->delivery != NULL) {
+        ngx_http_gate_delivery_end(ctx->delivery, ctx->delivered);
+    }
+}
+
+
+void
+ngx_http_gate_count(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t                  result;
+    ngx_http_gate_series_t     *series;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_gate_module);
+
+    if (gmcf->metrics == NULL || !ctx->done) {
+        return;
+    }
+
+    series = (ctx->project != NULL) ? ctx->project->series : gmcf->strangers;
+    result = ctx->result;
+
+    if (ctx->redis_usec) {
+        ngx_http_gate_count_time(gmcf->metrics, NGX_HTTP_GATE_TIME_REDIS,
+                                 ctx->redis_usec);
+    }
+
+    if (ctx->inbound) {
+
+        /* both are told as "ok": two series must not have the same labels */
+
+        if (result == NGX_HTTP_GATE_STREAMED) {
+            result = NGX_HTTP_GATE_OK;
+        }
+
+        ngx_http_gate_count_callback(series, ctx->callback_code, result);
+        return;
+    }
+
+    if (ctx->dry_run) {
+        ngx_http_gate_count_dry_run(series, result);
+        result = NGX_HTTP_GATE_OK;
+    }
+
+    if (ctx->passed) {
+        result = ngx_http_gate_count_answer(ctx, gmcf, result);
+    }
+
+    ngx_http_gate_count_payout(series, ctx->endpoint, result);
+    ngx_http_gate_count_amount(series, &ctx->currency, ctx->amount,
+                               ctx->passed);
+}
+
+
+/* what became of a request that went on to Gate */
+
+static ngx_uint_t
+ngx_http_gate_count_answer(ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_main_conf_t *gmcf, ngx_uint_t result)
+{
+    ngx_http_upstream_t        *u;
+    ngx_http_upstream_state_t  *state;
+
+    u = ctx->request->upstream;
+
+    if (u == NULL || u->state == NULL) {
+        return result;
+    }
+
+    state = u->state;
+
+    if (state->header_time != (ngx_msec_t) -1) {
+        ngx_http_gate_count_time(gmcf->metrics, NGX_HTTP_GATE_TIME_GATE,
+                                 (uint64_t) state->header_time * 1000);
+    }
+
+    if (state->status == NGX_HTTP_GATEWAY_TIME_OUT
+        && u->headers_in.status_n != NGX_HTTP_GATEWAY_TIME_OUT)
+    {
+        return NGX_HTTP_GATE_UPSTREAM_TIMEOUT;
+    }
+
+    if (u->headers_in.status_n == 0) {
+        return NGX_HTTP_GATE_UPSTREAM_ERROR;
+    }
+
+    return (u->headers_in.status_n == NGX_HTTP_OK) ? result
+                                                   : NGX_HTTP_GATE_GATE_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_gate_read_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_step_pt step)
+{
+    ngx_int_t  rc;
+
+    ctx->step = step;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_gate_body_handler);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    ngx_http_finalize_request(r, NGX_DONE);
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_gate_body_handler(ngx_http_request_t *r)
+{
+    ngx_http_gate_ctx_t  *ctx;
+
+    ctx = ngx_http_gate_get_ctx(r);
+
+    ctx->status = ctx->step(r, ctx);
+
+    if (ctx->status == NGX_AGAIN) {
+        ctx->asked = ngx_http_gate_usec();
+        ngx_http_gate_wait(r, ctx);
+        return;
+    }
+
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+}
+
+
+/* a client that leaves is noticed: the context's cleanup ends the waiting */
+
+static void
+ngx_http_gate_wait(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_event_t  *rev;
+
+    rev = r->connection->read;
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    /* one that has left before causes no other event */
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+        return;
+    }
+
+    if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        ctx->status = ngx_http_gate_refuse(r, ctx, NGX_HTTP_GATE_INTERNAL);
+        r->write_event_handler = ngx_http_core_run_phases;
+        ngx_http_core_run_phases(r);
+    }
+}
+
+
+void
+ngx_http_gate_wake(ngx_http_gate_ctx_t *ctx, ngx_http_gate_step_pt step)
+{
+    ctx->step = step;
+
+    if (ctx->asked) {
+        ctx->redis_usec = ngx_http_gate_usec() - ctx->asked;
+    }
+
+    ctx->resume.handler = ngx_http_gate_resume_handler;
+    ctx->resume.data = ctx;
+    ctx->resume.log = ctx->request->connection->log;
+
+    ngx_post_event(&ctx->resume, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_gate_resume_handler(ngx_event_t *ev)
+{
+    ngx_http_gate_ctx_t *ctx = ev->data;
+
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "gate resume: %d", (int) ctx->result);
+
+    /* refused while it waited: nothing is left to be done */
+
+    if (ctx->done) {
+        return;
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    ctx->status = ctx->step(r, ctx);
+
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+
+    ngx_http_run_posted_requests(c);
+}

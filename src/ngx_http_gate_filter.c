@@ -1,0 +1,272 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ *
+ * Answers on their way back: what Gate says about a payout, and what Gate is
+ * told about its callback.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_refuse.h"
+
+
+static ngx_int_t ngx_http_gate_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_gate_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static void ngx_http_gate_callback_refused(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static ngx_uint_t ngx_http_gate_callback_taken(ngx_http_request_t *r);
+static ngx_int_t ngx_http_gate_callback_answer(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_held_body(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_gate_send_answer(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static void ngx_http_gate_swallow(ngx_chain_t *in);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+ngx_int_t
+ngx_http_gate_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_gate_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_gate_body_filter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_header_filter(ngx_http_request_t *r)
+{
+    ngx_int_t             rc;
+    ngx_http_gate_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_gate_get_ctx(r);
+
+    if (ctx == NULL || ctx->replace) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (ctx->inbound) {
+
+        if (!ctx->passed) {
+            ngx_http_gate_callback_refused(r, ctx);
+
+        } else if (ngx_http_gate_callback_answer(r, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (!ctx->passed) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (ctx->copy != NULL) {
+        ngx_http_gate_answer_header(r, ctx);
+    }
+
+    rc = ngx_http_gate_response_header(r, ctx);
+
+    if (rc == NGX_AGAIN) {
+        return NGX_OK;
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/* whatever an error_page makes of a refusal: Gate must not take it for 200 */
+
+static void
+ngx_http_gate_callback_refused(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t  status;
+
+    if (r->headers_out.status >= NGX_HTTP_BAD_REQUEST) {
+        return;
+    }
+
+    status = ctx->done ? ngx_http_gate_result_status(ctx->result)
+                       : NGX_HTTP_BAD_GATEWAY;
+
+    if (status != r->headers_out.status) {
+        r->headers_out.status = status;
+        r->headers_out.status_line.len = 0;
+    }
+}
+
+
+/*
+ * By a service: neither a page in place of its answer, nor one from a cache,
+ * nor the answer to what a redirect has made of the request.
+ */
+
+static ngx_uint_t
+ngx_http_gate_callback_taken(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || u->cleanup == NULL || r->method != NGX_HTTP_POST) {
+        return 0;
+    }
+
+#if (NGX_HTTP_CACHE)
+
+    if (r->cached) {
+        return 0;
+    }
+
+#endif
+
+    return u->headers_in.status_n >= NGX_HTTP_OK
+           && u->headers_in.status_n < NGX_HTTP_SPECIAL_RESPONSE;
+}
+
+
+/*
+ * Gate takes 200 and nothing else for "delivered".  What the service says
+ * besides is not meant for the outside.
+ */
+
+static ngx_int_t
+ngx_http_gate_callback_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t  status;
+
+    status = r->headers_out.status;
+
+    if (ngx_http_gate_callback_taken(r)) {
+        status = NGX_HTTP_OK;
+        ctx->delivered = 1;
+
+    } else {
+        ctx->result = NGX_HTTP_GATE_SERVICE_ERROR;
+
+        ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,
+                      "callback \"%V\" of project \"%V\" not delivered: "
+                      "the service answered %ui, Gate will send it again",
+                      &ctx->payment_id, &ctx->project->name, status);
+
+        if (status != NGX_HTTP_SERVICE_UNAVAILABLE) {
+            status = NGX_HTTP_BAD_GATEWAY;
+        }
+    }
+
+    /* not later: Gate may come again at once, and the request may linger */
+
+    if (ctx->delivery != NULL) {
+        ngx_http_gate_delivery_end(ctx->delivery, ctx->delivered);
+        ctx->delivery = NULL;
+    }
+
+    return ngx_http_gate_refuse_replace(r, ctx, status);
+}
+
+
+static ngx_int_t
+ngx_http_gate_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_http_gate_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    ctx = ngx_http_gate_get_ctx(r);
+
+    if (ctx == NULL || in == NULL) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    if (ctx->copy != NULL) {
+        ngx_http_gate_answer_body(ctx, in);
+    }
+
+    if (ctx->held != NULL) {
+        return ngx_http_gate_held_body(r, ctx, in);
+    }
+
+    if (!ctx->replace) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    ngx_http_gate_swallow(in);
+
+    if (ctx->replaced) {
+        return ngx_http_next_body_filter(r, NULL);
+    }
+
+    return ngx_http_gate_send_answer(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_gate_held_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_gate_response_body(r, ctx, in);
+
+    ngx_http_gate_swallow(in);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_AGAIN) ? NGX_OK : rc;
+    }
+
+    rc = ngx_http_next_header_filter(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    return ngx_http_gate_send_answer(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_gate_send_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_chain_t  out;
+
+    ctx->replaced = 1;
+
+    out.buf = ctx->answer;
+    out.next = NULL;
+
+    return ngx_http_next_body_filter(r, &out);
+}
+
+
+static void
+ngx_http_gate_swallow(ngx_chain_t *in)
+{
+    for ( /* void */ ; in; in = in->next) {
+        in->buf->pos = in->buf->last;
+        in->buf->file_pos = in->buf->file_last;
+    }
+}

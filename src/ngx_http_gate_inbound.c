@@ -1,0 +1,434 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ *
+ * The PRECONTENT handler of gate_verify.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_body.h"
+#include "ngx_http_gate_refuse.h"
+
+
+static ngx_int_t ngx_http_gate_inbound_again(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_inbound_process(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static ngx_http_gate_result_e ngx_http_gate_inbound_verify(
+    ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
+    gate_str_t *text);
+static ngx_http_gate_project_t *ngx_http_gate_inbound_project(
+    ngx_http_request_t *r, uint32_t id);
+static ngx_int_t ngx_http_gate_inbound_copy(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, gate_callback_t *callback);
+static ngx_http_gate_result_e ngx_http_gate_inbound_settle(
+    ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    gate_callback_t *callback, gate_canon_t *canon, gate_str_t *text);
+static void ngx_http_gate_inbound_settled(
+    ngx_http_gate_settlement_t *settlement, void *data);
+static void ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_settlement_t *settlement);
+static ngx_int_t ngx_http_gate_inbound_resume(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_inbound_continue(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, ngx_http_gate_result_e result);
+
+
+ngx_int_t
+ngx_http_gate_inbound_handler(ngx_http_request_t *r)
+{
+    ngx_http_gate_ctx_t  *ctx;
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "gate inbound handler");
+
+    ctx = ngx_http_gate_get_ctx(r);
+
+    if (ctx != NULL) {
+        return ngx_http_gate_inbound_again(r, ctx);
+    }
+
+    ctx = ngx_http_gate_create_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->inbound = 1;
+
+    return ngx_http_gate_read_body(r, ctx, ngx_http_gate_inbound_process);
+}
+
+
+static ngx_int_t
+ngx_http_gate_inbound_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    if (!ctx->inbound) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    if (!ctx->done && r->internal) {
+        return ngx_http_gate_refuse(r, ctx, NGX_HTTP_GATE_INTERNAL);
+    }
+
+    if (ctx->done && !ctx->passed) {
+        r->content_handler = ngx_http_gate_refuse_handler;
+        return ctx->status;
+    }
+
+    /* a redirect must not lead to the service of another project */
+
+    if (r->internal
+        && ngx_http_gate_inbound_project(r, ctx->project->id) != ctx->project)
+    {
+        ctx->passed = 0;
+        return ngx_http_gate_refuse(r, ctx, NGX_HTTP_GATE_UNKNOWN_PROJECT);
+    }
+
+    return ctx->status;
+}
+
+
+static ngx_int_t
+ngx_http_gate_inbound_process(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_int_t                   rc;
+    gate_str_t                  text;
+    gate_pool_t                 pool;
+    ngx_http_gate_result_e      result;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    if (r->method != NGX_HTTP_POST) {
+        return ngx_http_gate_refuse(r, ctx, NGX_HTTP_GATE_BAD_METHOD);
+    }
+
+    rc = ngx_http_gate_body_get(r, &text);
+
+    if (rc != NGX_OK) {
+        return ngx_http_gate_refuse(r, ctx,
+                                    rc == NGX_DECLINED
+                                        ? NGX_HTTP_GATE_TOO_LARGE
+                                        : NGX_HTTP_GATE_INTERNAL);
+    }
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
+
+    gate_pool_init(&pool, gmcf->scratch, NGX_HTTP_GATE_SCRATCH);
+
+    result = ngx_http_gate_inbound_verify(r, ctx, &pool, &text);
+
+    gate_pool_reset(&pool);
+
+    if (result == NGX_HTTP_GATE_OK && ctx->delivery != NULL) {
+        return NGX_AGAIN;
+    }
+
+    return ngx_http_gate_inbound_continue(r, ctx, result);
+}
+
+
+static ngx_int_t
+ngx_http_gate_inbound_continue(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, ngx_http_gate_result_e result)
+{
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    if (result == NGX_HTTP_GATE_CALLBACK_UNAVAILABLE) {
+
+        glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+        if (glcf->callback_on_error == NGX_HTTP_GATE_ALLOW
+            && glcf->stream.len == 0 && ctx->delivery != NULL)
+        {
+            ngx_http_gate_settle_later(ctx->delivery);
+            result = NGX_HTTP_GATE_OK;
+        }
+    }
+
+    if (result != NGX_HTTP_GATE_OK) {
+        return ngx_http_gate_refuse(r, ctx, result);
+    }
+
+    ctx->result = NGX_HTTP_GATE_OK;
+    ctx->passed = 1;
+    ctx->done = 1;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_http_gate_result_e
+ngx_http_gate_inbound_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    gate_pool_t *pool, gate_str_t *text)
+{
+    uint32_t                   id;
+    gate_rc_e                  rc;
+    gate_doc_t                 doc;
+    gate_canon_t               canon;
+    gate_callback_t            callback;
+    gate_verified_t            verified;
+    ngx_http_gate_result_e     result;
+    ngx_http_gate_loc_conf_t  *glcf;
+
+#if (NGX_SUPPRESS_WARN)
+    id = 0;
+#endif
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    rc = gate_json_parse(&doc, pool, *text, glcf->max_depth, &ctx->err);
+
+    if (rc == GATE_OK) {
+        rc = gate_callback_project(&doc, &id, &ctx->err);
+    }
+
+    if (rc != GATE_OK) {
+        return (rc == GATE_ERROR) ? NGX_HTTP_GATE_INTERNAL
+                                  : NGX_HTTP_GATE_BAD_CALLBACK;
+    }
+
+    ctx->project = ngx_http_gate_inbound_project(r, id);
+
+    if (ctx->project == NULL) {
+        return NGX_HTTP_GATE_UNKNOWN_PROJECT;
+    }
+
+    result = ngx_http_gate_check_signature(ctx, pool, &doc, &canon, &verified);
+
+    if (result != NGX_HTTP_GATE_OK) {
+        return result;
+    }
+
+    if (gate_callback_ambiguous(&doc, verified.place, &ctx->err) != GATE_OK) {
+        return NGX_HTTP_GATE_BAD_CALLBACK;
+    }
+
+    rc = gate_callback_read(&doc, &callback, &ctx->err);
+
+    if (rc != GATE_OK) {
+        return NGX_HTTP_GATE_INVALID_CALLBACK;
+    }
+
+    if (ngx_http_gate_inbound_copy(r, ctx, &callback) != NGX_OK) {
+        return NGX_HTTP_GATE_INTERNAL;
+    }
+
+    return ngx_http_gate_inbound_settle(r, ctx, &callback, &canon, text);
+}
+
+
+/*
+ * A callback may come without project_id where only one project is accepted:
+ * its key still has to verify it.
+ */
+
+static ngx_http_gate_project_t *
+ngx_http_gate_inbound_project(ngx_http_request_t *r, uint32_t id)
+{
+    ngx_uint_t                 i;
+    ngx_http_gate_loc_conf_t  *glcf;
+    ngx_http_gate_verifier_t  *verifier;
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+    verifier = glcf->verify->elts;
+
+    if (id == 0 && glcf->verify->nelts == 1) {
+        return verifier[0].project;
+    }
+
+    for (i = 0; i < glcf->verify->nelts; i++) {
+        if (verifier[i].project->id == id) {
+            return verifier[i].project;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_http_gate_result_e
+ngx_http_gate_check_signature(ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
+    gate_doc_t *doc, gate_canon_t *canon, gate_verified_t *verified)
+{
+    gate_rc_e    rc;
+    gate_key_t  *keys[2];
+
+    rc = gate_canon_build(canon, pool, doc, NULL, GATE_ORDER_NATURAL,
+                          &ctx->err);
+
+    if (rc == GATE_JSON) {
+        return NGX_HTTP_GATE_BAD_CALLBACK;
+    }
+
+    if (rc == GATE_OK) {
+        keys[0] = ctx->project->secret.key;
+        keys[1] = ctx->project->previous.key;
+
+        rc = gate_verify(keys, 2, doc, canon, verified);
+    }
+
+    switch (rc) {
+
+    case GATE_OK:
+        ngx_http_gate_count_key(ctx->project->series,
+                                verified->key ? NGX_HTTP_GATE_KEY_PREVIOUS
+                                              : NGX_HTTP_GATE_KEY_CURRENT,
+                                ctx->inbound);
+
+        return NGX_HTTP_GATE_OK;
+
+    case GATE_UNSIGNED:
+        return NGX_HTTP_GATE_UNSIGNED;
+
+    case GATE_MISMATCH:
+        return NGX_HTTP_GATE_BAD_SIGNATURE;
+
+    default:
+        return NGX_HTTP_GATE_INTERNAL;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_gate_inbound_copy(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    gate_callback_t *callback)
+{
+    ctx->callback_code = callback->status;
+
+    if (callback->amount != GATE_NO_AMOUNT) {
+        ctx->amount = callback->amount;
+    }
+
+    if (ngx_http_gate_copy_safe(r->pool, &ctx->payment_id,
+                                &callback->payment_id)
+        != NGX_OK
+        || ngx_http_gate_copy_safe(r->pool, &ctx->currency,
+                                   &callback->currency)
+           != NGX_OK
+        || ngx_http_gate_copy_safe(r->pool, &ctx->callback_status,
+                                   &callback->status_text)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_gate_copy_safe(r->pool, &ctx->callback_operation,
+                                   &callback->operation_type);
+}
+
+
+/* leaves ctx->delivery set where the answer of Redis is awaited */
+
+static ngx_http_gate_result_e
+ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    gate_callback_t *callback, gate_canon_t *canon, gate_str_t *text)
+{
+    u_char                      digest[GATE_DIGEST_LEN];
+    ngx_uint_t                  away;
+    ngx_http_gate_callback_t    facts;
+    ngx_http_gate_loc_conf_t   *glcf;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
+
+    if (gmcf->redis == NULL) {
+        return NGX_HTTP_GATE_OK;
+    }
+
+    if (gate_digest(gmcf->digest, canon, digest) != GATE_OK) {
+        return NGX_HTTP_GATE_INTERNAL;
+    }
+
+    (void) ngx_hex_dump(facts.digest, digest, NGX_HTTP_GATE_DIGEST_HEX / 2);
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    facts.project_id = ctx->project->id_text;
+    facts.callback = callback;
+    facts.ttl = glcf->deduplicate ? glcf->deduplicate_ttl : 0;
+    facts.lock = glcf->deduplicate_lock;
+    facts.stream = glcf->stream;
+    facts.cap = glcf->stream_cap;
+    facts.body = *text;
+
+    ctx->delivery = ngx_http_gate_settle(gmcf->ledger, &facts,
+                                         ngx_http_gate_inbound_settled, ctx,
+                                         &away);
+    if (ctx->delivery == NULL) {
+        return NGX_HTTP_GATE_INTERNAL;
+    }
+
+    return away ? NGX_HTTP_GATE_CALLBACK_UNAVAILABLE : NGX_HTTP_GATE_OK;
+}
+
+
+static void
+ngx_http_gate_inbound_settled(ngx_http_gate_settlement_t *settlement,
+    void *data)
+{
+    ngx_http_gate_ctx_t *ctx = data;
+
+    static const ngx_http_gate_result_e  results[] = {
+        NGX_HTTP_GATE_OK,
+        NGX_HTTP_GATE_STREAMED,
+        NGX_HTTP_GATE_DUPLICATE,
+        NGX_HTTP_GATE_BUSY,
+        NGX_HTTP_GATE_STALE,
+        NGX_HTTP_GATE_CALLBACK_UNAVAILABLE
+    };
+
+    ctx->result = results[settlement->verdict];
+    ctx->wait = settlement->wait;
+
+    ngx_http_gate_inbound_tell(ctx, settlement);
+
+    ngx_http_gate_wake(ctx, ngx_http_gate_inbound_resume);
+}
+
+
+/* the ledger's news, to the context and to the operator */
+
+static void
+ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_settlement_t *settlement)
+{
+    ngx_log_t  *log;
+
+    ctx->settlement.data = ctx->settlement_data;
+    ctx->settlement.len = ngx_min(settlement->ledger.len,
+                                  sizeof(ctx->settlement_data));
+
+    if (ctx->settlement.len) {
+        ngx_memcpy(ctx->settlement_data, settlement->ledger.data,
+                   ctx->settlement.len);
+    }
+
+    ngx_http_gate_count_settlement(ctx->project->series, &ctx->settlement);
+
+    ctx->stale = (ctx->settlement.len == 5
+                  && ngx_memcmp(ctx->settlement.data, "stale", 5) == 0);
+
+    log = ctx->request->connection->log;
+
+    ngx_http_gate_settle_log(log, &ctx->payment_id, &ctx->project->name,
+                             settlement);
+
+    if (ctx->stale && settlement->notes.len == 0) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "callback \"%V\" of project \"%V\" says \"%V\" after "
+                      "\"%V\": it changes nothing",
+                      &ctx->payment_id, &ctx->project->name,
+                      &ctx->callback_status, &settlement->from);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_gate_inbound_resume(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    return ngx_http_gate_inbound_continue(r, ctx, ctx->result);
+}

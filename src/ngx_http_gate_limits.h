@@ -1,0 +1,90 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ *
+ * Reserving a payout in the ledger, and telling what became of it.  Knows no
+ * requests.
+ */
+
+
+#ifndef _NGX_HTTP_GATE_LIMITS_H_INCLUDED_
+#define _NGX_HTTP_GATE_LIMITS_H_INCLUDED_
+
+
+#include "ngx_http_gate_ledger.h"
+
+
+typedef enum {
+    NGX_HTTP_GATE_VERDICT_OK = 0,
+    NGX_HTTP_GATE_VERDICT_REPEAT,       /* counted before: may be sent */
+    NGX_HTTP_GATE_VERDICT_REUSED,
+    NGX_HTTP_GATE_VERDICT_NO_LIMITS,
+    NGX_HTTP_GATE_VERDICT_MIN,
+    NGX_HTTP_GATE_VERDICT_MAX,
+    NGX_HTTP_GATE_VERDICT_HOUR,
+    NGX_HTTP_GATE_VERDICT_DAY,
+    NGX_HTTP_GATE_VERDICT_WEEK,
+    NGX_HTTP_GATE_VERDICT_MONTH,
+    NGX_HTTP_GATE_VERDICT_HOUR_COUNT,
+    NGX_HTTP_GATE_VERDICT_DAY_COUNT,
+    NGX_HTTP_GATE_VERDICT_WEEK_COUNT,
+    NGX_HTTP_GATE_VERDICT_MONTH_COUNT,
+    NGX_HTTP_GATE_VERDICT_BAD_LIMIT,    /* what Redis holds is no limit */
+    NGX_HTTP_GATE_VERDICT_UNAVAILABLE
+} ngx_http_gate_verdict_e;
+
+
+typedef enum {
+    NGX_HTTP_GATE_ACCEPTED = 0,
+    NGX_HTTP_GATE_REFUSED,
+    NGX_HTTP_GATE_UNKNOWN,
+    NGX_HTTP_GATE_RELEASE
+} ngx_http_gate_outcome_e;
+
+
+/* one sending of a payout; it outlives the request that it belongs to */
+typedef struct ngx_http_gate_copy_s    ngx_http_gate_copy_t;
+
+
+typedef struct {
+    ngx_str_t        project_id;    /* in decimal; lives as long as a worker */
+    gate_str_t       payment_id;
+    gate_str_t       currency;
+    int64_t          amount;        /* minor units, > 0 */
+    const char      *endpoint;
+    u_char           digest[NGX_HTTP_GATE_DIGEST_HEX];
+    unsigned         allow:1;       /* a currency without limits */
+    unsigned         dry_run:1;     /* counts in totals of its own */
+} ngx_http_gate_payout_t;
+
+
+typedef struct {
+    ngx_http_gate_verdict_e  verdict;
+    ngx_str_t                limit;     /* valid during the call only */
+    time_t                   wait;      /* seconds to the window's end, or 0 */
+} ngx_http_gate_decision_t;
+
+
+typedef void (*ngx_http_gate_reserve_pt)(ngx_http_gate_decision_t *decision,
+    void *data);
+
+
+/*
+ * Asks Redis.  The handler is called once, later, unless the copy is reported
+ * before.  NULL: Redis is away, or no memory; nothing was or will be reserved.
+ * All bytes are copied.
+ */
+ngx_http_gate_copy_t *ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_payout_t *payout, ngx_http_gate_reserve_pt handler,
+    void *data);
+
+/*
+ * Says what became of the copy, which is not the caller's after it: it is told
+ * to Redis now, or as soon as Redis is back.  RELEASE may come at any time,
+ * also while the copy waits for its reservation.  code: Gate's, or empty.
+ */
+void ngx_http_gate_report(ngx_http_gate_copy_t *copy,
+    ngx_http_gate_outcome_e outcome, ngx_str_t *code);
+
+
+#endif /* _NGX_HTTP_GATE_LIMITS_H_INCLUDED_ */

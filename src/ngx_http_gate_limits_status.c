@@ -1,0 +1,399 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ *
+ * The content handler of gate_limits_status: what is left of the limits of a
+ * project and currency.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_gate_module.h"
+
+
+/* items of status.lua: a head, and five for each of eight limits */
+
+#define NGX_HTTP_GATE_STATUS_HEAD   4
+#define NGX_HTTP_GATE_STATUS_TIME   1       /* of the head */
+#define NGX_HTTP_GATE_STATUS_END    4       /* of five */
+#define NGX_HTTP_GATE_STATUS_ITEMS  5
+#define NGX_HTTP_GATE_STATUS_ALL    (NGX_HTTP_GATE_STATUS_HEAD                \
+                                     + 8 * NGX_HTTP_GATE_STATUS_ITEMS)
+
+
+typedef struct {
+    ngx_http_request_t        *request;
+    ngx_http_gate_redis_op_t  *op;
+    ngx_http_gate_project_t   *project;
+    ngx_str_t                  currency;
+    ngx_buf_t                 *body;    /* NULL: Redis is away */
+    ngx_event_t                resume;
+} ngx_http_gate_query_t;
+
+
+static ngx_int_t ngx_http_gate_limits_status_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_gate_query_args(ngx_http_request_t *r,
+    ngx_http_gate_query_t *query);
+static ngx_int_t ngx_http_gate_query_ask(ngx_http_gate_main_conf_t *gmcf,
+    ngx_http_gate_query_t *query);
+static ngx_int_t ngx_http_gate_query_wait(ngx_http_request_t *r);
+static void ngx_http_gate_query_cleanup(void *data);
+static void ngx_http_gate_query_done(ngx_http_gate_redis_status_e status,
+    redisReply *reply, void *data);
+static ngx_uint_t ngx_http_gate_query_is_valid(redisReply *reply);
+static ngx_buf_t *ngx_http_gate_query_body(ngx_http_gate_query_t *query,
+    redisReply *reply);
+static u_char *ngx_http_gate_query_number(u_char *p, char *name,
+    redisReply *item);
+static void ngx_http_gate_query_resume(ngx_event_t *ev);
+static ngx_int_t ngx_http_gate_query_send(ngx_http_request_t *r,
+    ngx_buf_t *b);
+
+
+char *
+ngx_http_gate_limits_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gate_loc_conf_t *glcf = conf;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    glcf->limits_status = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_gate_limits_status_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_limits_status_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_gate_query_t      *query;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_gate_query_t));
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    query = cln->data;
+    ngx_memzero(query, sizeof(ngx_http_gate_query_t));
+
+    cln->handler = ngx_http_gate_query_cleanup;
+
+    query->request = r;
+
+    rc = ngx_http_gate_query_args(r, query);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
+
+    if (ngx_http_gate_query_ask(gmcf, query) != NGX_OK) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    return ngx_http_gate_query_wait(r);
+}
+
+
+/* a client that leaves is noticed: the cleanup lets go of the question */
+
+static ngx_int_t
+ngx_http_gate_query_wait(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev;
+
+    rev = r->connection->read;
+
+    if (!r->discard_body) {
+        r->read_event_handler = ngx_http_test_reading;
+
+        if (rev->ready) {
+            ngx_post_event(rev, &ngx_posted_events);
+
+        } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_gate_query_args(ngx_http_request_t *r, ngx_http_gate_query_t *query)
+{
+    size_t     i;
+    ngx_str_t  name;
+
+    if (ngx_http_arg(r, (u_char *) "project", 7, &name) != NGX_OK
+        || ngx_http_arg(r, (u_char *) "currency", 8, &query->currency)
+           != NGX_OK
+        || query->currency.len != 3)
+    {
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    for (i = 0; i < 3; i++) {
+        if (query->currency.data[i] < 'A' || query->currency.data[i] > 'Z') {
+            return NGX_HTTP_BAD_REQUEST;
+        }
+    }
+
+    query->project = ngx_http_gate_find_project_any(
+                       ngx_http_get_module_main_conf(r, ngx_http_gate_module),
+                       &name);
+
+    return (query->project != NULL) ? NGX_OK : NGX_HTTP_NOT_FOUND;
+}
+
+
+static ngx_int_t
+ngx_http_gate_query_ask(ngx_http_gate_main_conf_t *gmcf,
+    ngx_http_gate_query_t *query)
+{
+    u_char                   limits[NGX_HTTP_GATE_KEY_MAX];
+    u_char                   used[NGX_HTTP_GATE_KEY_MAX];
+    ngx_str_t                argv[4];
+    ngx_http_gate_ledger_t  *ledger;
+
+    ledger = gmcf->ledger;
+
+    (void) ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KEY_LIMITS, 0,
+                                    &query->project->id_text,
+                                    query->currency.data, query->currency.len,
+                                    limits, &argv[0]);
+    (void) ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KEY_USED, 0,
+                                    &query->project->id_text, NULL, 0, used,
+                                    &argv[1]);
+
+    argv[2] = query->currency;
+    argv[3] = ledger->offset;
+
+    query->op = ngx_http_gate_redis_eval(ledger->redis,
+                                         ledger->scripts[NGX_HTTP_GATE_STATUS],
+                                         2, 4, argv, ngx_http_gate_query_done,
+                                         query);
+
+    return (query->op != NULL) ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_gate_query_cleanup(void *data)
+{
+    ngx_http_gate_query_t *query = data;
+
+    if (query->resume.posted) {
+        ngx_delete_posted_event(&query->resume);
+    }
+
+    if (query->op != NULL) {
+        (void) ngx_http_gate_redis_detach(query->op, NULL, NULL);
+    }
+}
+
+
+static void
+ngx_http_gate_query_done(ngx_http_gate_redis_status_e status,
+    redisReply *reply, void *data)
+{
+    ngx_http_gate_query_t *query = data;
+
+    query->op = NULL;
+
+    if (status == NGX_HTTP_GATE_REDIS_OK) {
+        query->body = ngx_http_gate_query_body(query, reply);
+    }
+
+    query->resume.handler = ngx_http_gate_query_resume;
+    query->resume.data = query;
+    query->resume.log = query->request->connection->log;
+
+    ngx_post_event(&query->resume, &ngx_posted_events);
+}
+
+
+static ngx_uint_t
+ngx_http_gate_query_is_valid(redisReply *reply)
+{
+    int     type;
+    size_t  i;
+
+    if (reply->type != REDIS_REPLY_ARRAY
+        || reply->elements != NGX_HTTP_GATE_STATUS_ALL)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < reply->elements; i++) {
+        type = REDIS_REPLY_STRING;
+
+        if (i == NGX_HTTP_GATE_STATUS_TIME
+            || (i >= NGX_HTTP_GATE_STATUS_HEAD
+                && (i - NGX_HTTP_GATE_STATUS_HEAD)
+                   % NGX_HTTP_GATE_STATUS_ITEMS == NGX_HTTP_GATE_STATUS_END))
+        {
+            type = REDIS_REPLY_INTEGER;
+        }
+
+        if (reply->element[i]->type != type) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static ngx_buf_t *
+ngx_http_gate_query_body(ngx_http_gate_query_t *query, redisReply *reply)
+{
+    u_char       *p;
+    size_t        i;
+    ngx_buf_t    *b;
+    redisReply  **item;
+
+    if (!ngx_http_gate_query_is_valid(reply)) {
+        return NULL;
+    }
+
+    item = reply->element;
+
+    /* numbers have up to 20 characters, names of members up to 12 */
+
+    b = ngx_create_temp_buf(query->request->pool,
+                            256 + NGX_HTTP_GATE_STATUS_ALL * 48
+                            + query->project->name.len);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    p = ngx_sprintf(b->last, "{\"project\":\"%V\",\"project_id\":%V,"
+                    "\"currency\":\"%V\",\"limits\":%s,\"time\":%L",
+                    &query->project->name, &query->project->id_text,
+                    &query->currency,
+                    item[0]->len == 2 ? "true" : "false",
+                    (int64_t) item[1]->integer);
+
+    p = ngx_http_gate_query_number(p, ",\"min\":", item[2]);
+    p = ngx_http_gate_query_number(p, ",\"max\":", item[3]);
+
+    for (i = NGX_HTTP_GATE_STATUS_HEAD; i < reply->elements;
+         i += NGX_HTTP_GATE_STATUS_ITEMS)
+    {
+        p = ngx_sprintf(p, ",\"%s\":{", item[i]->str);
+        p = ngx_http_gate_query_number(p, "\"limit\":", item[i + 1]);
+        p = ngx_http_gate_query_number(p, ",\"used\":", item[i + 2]);
+        p = ngx_http_gate_query_number(p, ",\"remaining\":", item[i + 3]);
+        p = ngx_sprintf(p, ",\"reset\":%L}", (int64_t) item[i + 4]->integer);
+    }
+
+    b->last = ngx_cpymem(p, "}" CRLF, 3);
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    return b;
+}
+
+
+/* a number as it is, nothing as null; what else may be in Redis is told so */
+
+static u_char *
+ngx_http_gate_query_number(u_char *p, char *name, redisReply *item)
+{
+    size_t  i, start;
+
+    if (item->len == 0) {
+        return ngx_sprintf(p, "%snull", name);
+    }
+
+    start = (item->str[0] == '-');
+
+    for (i = start; i < (size_t) item->len; i++) {
+        if (item->str[i] < '0' || item->str[i] > '9') {
+            break;
+        }
+    }
+
+    /* JSON has no numbers without digits, nor zeros before them */
+
+    if (i < (size_t) item->len || i == start || i > NGX_INT64_LEN
+        || (item->str[start] == '0' && i > start + 1))
+    {
+        return ngx_sprintf(p, "%s\"invalid\"", name);
+    }
+
+    return ngx_sprintf(p, "%s%*s", name, i, item->str);
+}
+
+
+static void
+ngx_http_gate_query_resume(ngx_event_t *ev)
+{
+    ngx_http_gate_query_t *query = ev->data;
+
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = query->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    if (!r->discard_body) {
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
+    ngx_http_finalize_request(r, query->body != NULL
+                                 ? ngx_http_gate_query_send(r, query->body)
+                                 : NGX_HTTP_SERVICE_UNAVAILABLE);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_gate_query_send(ngx_http_request_t *r, ngx_buf_t *b)
+{
+    ngx_int_t    rc;
+    ngx_chain_t  out;
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = b->last - b->pos;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}

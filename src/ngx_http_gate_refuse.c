@@ -1,0 +1,630 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_gate_refuse.h"
+
+
+/* the longest message: a constant text with a field's path and a number */
+
+#define NGX_HTTP_GATE_MESSAGE_MAX  512
+
+/* seconds to wait for what is away now */
+
+#define NGX_HTTP_GATE_RETRY_AFTER  5
+
+
+typedef struct {
+    ngx_str_t   word;
+    ngx_uint_t  status;
+    char       *code;
+    char       *message;    /* NULL: made of ctx->err */
+} ngx_http_gate_refusal_t;
+
+
+static u_char *ngx_http_gate_refuse_message(ngx_http_gate_ctx_t *ctx,
+    u_char *p, u_char *last);
+static ngx_uint_t ngx_http_gate_has_error_page(ngx_http_request_t *r,
+    ngx_uint_t status);
+static ngx_int_t ngx_http_gate_send(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, ngx_uint_t status);
+static ngx_int_t ngx_http_gate_add_header(ngx_http_request_t *r, char *key,
+    char *value);
+static ngx_int_t ngx_http_gate_add_retry_after(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, ngx_uint_t status);
+
+
+static ngx_http_gate_refusal_t  ngx_http_gate_refusals[] = {
+
+    /* NGX_HTTP_GATE_OK */
+    { ngx_string("ok"), NGX_HTTP_OK, "0", "accepted" },
+
+    /* NGX_HTTP_GATE_BAD_METHOD */
+    { ngx_string("bad_method"), NGX_HTTP_NOT_ALLOWED, "gw_method",
+      "method is not allowed: use POST" },
+
+    /* NGX_HTTP_GATE_BAD_CONTENT_TYPE */
+    { ngx_string("bad_content_type"), NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+      "gw_content_type", "Content-Type must be application/json" },
+
+    /* NGX_HTTP_GATE_BAD_ENCODING */
+    { ngx_string("bad_encoding"), NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+      "gw_content_type", "Content-Encoding is not supported: "
+                         "send the body without compression" },
+
+    /* NGX_HTTP_GATE_TOO_LARGE */
+    { ngx_string("too_large"), NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+      "gw_too_large", "request body is too large" },
+
+    /* NGX_HTTP_GATE_BAD_JSON */
+    { ngx_string("bad_json"), 422, "gw_json", NULL },
+
+    /* NGX_HTTP_GATE_MISSING_FIELD */
+    { ngx_string("missing_field"), NGX_HTTP_BAD_REQUEST, "2004", NULL },
+
+    /* NGX_HTTP_GATE_INVALID_FIELD */
+    { ngx_string("invalid_field"), NGX_HTTP_BAD_REQUEST, "2004", NULL },
+
+    /* NGX_HTTP_GATE_UNKNOWN_PROJECT */
+    { ngx_string("unknown_project"), NGX_HTTP_FORBIDDEN, "gw_project",
+      "no project is configured for this request" },
+
+    /* NGX_HTTP_GATE_OTHER_PROJECT */
+    { ngx_string("other_project"), NGX_HTTP_FORBIDDEN, "gw_project",
+      "project_id is another project's: leave it out" },
+
+    /* NGX_HTTP_GATE_BAD_CALLBACK */
+    { ngx_string("bad_json"), NGX_HTTP_BAD_REQUEST, "gw_json", NULL },
+
+    /* NGX_HTTP_GATE_INVALID_CALLBACK */
+    { ngx_string("invalid_field"), NGX_HTTP_BAD_REQUEST, "2004", NULL },
+
+    /* NGX_HTTP_GATE_UNSIGNED */
+    { ngx_string("unsigned"), NGX_HTTP_FORBIDDEN, "gw_signature",
+      "the callback has no signature" },
+
+    /* NGX_HTTP_GATE_BAD_SIGNATURE */
+    { ngx_string("bad_signature"), NGX_HTTP_FORBIDDEN, "gw_signature",
+      "the signature does not match" },
+
+    /* NGX_HTTP_GATE_SERVICE_ERROR */
+    { ngx_string("service_error"), NGX_HTTP_BAD_GATEWAY, "gw_service",
+      "the service did not take the callback: send it again" },
+
+    /* NGX_HTTP_GATE_STREAMED */
+    { ngx_string("ok"), NGX_HTTP_OK, "0", "accepted" },
+
+    /* NGX_HTTP_GATE_DUPLICATE */
+    { ngx_string("duplicate"), NGX_HTTP_OK, "0", "accepted before" },
+
+    /* NGX_HTTP_GATE_STALE */
+    { ngx_string("stale"), NGX_HTTP_OK, "0", "later news are known" },
+
+    /* NGX_HTTP_GATE_BUSY */
+    { ngx_string("busy"), NGX_HTTP_SERVICE_UNAVAILABLE, "gw_busy",
+      "the same callback is being delivered: send it again later" },
+
+    /* NGX_HTTP_GATE_CALLBACK_UNAVAILABLE */
+    { ngx_string("redis_unavailable"), NGX_HTTP_SERVICE_UNAVAILABLE,
+      "gw_unavailable", "callbacks cannot be taken now: send it again later" },
+
+    /* NGX_HTTP_GATE_REPEAT */
+    { ngx_string("repeat"), NGX_HTTP_OK, "0", "accepted" },
+
+    /* NGX_HTTP_GATE_REUSED */
+    { ngx_string("duplicate"), NGX_HTTP_CONFLICT, "gw_payment_id_reused",
+      "payment_id was used for another payout: take a new one" },
+
+    /* NGX_HTTP_GATE_NO_LIMITS */
+    { ngx_string("no_limits"), NGX_HTTP_BAD_REQUEST, "1004",
+      "payouts in this currency are not enabled: it has no limits" },
+
+    /* NGX_HTTP_GATE_LIMIT_MIN */
+    { ngx_string("limit_min"), NGX_HTTP_BAD_REQUEST, "3104",
+      "payment.amount is under the limit of %V for one payout" },
+
+    /* NGX_HTTP_GATE_LIMIT_MAX */
+    { ngx_string("limit_max"), NGX_HTTP_BAD_REQUEST, "3104",
+      "payment.amount is over the limit of %V for one payout" },
+
+    /* NGX_HTTP_GATE_LIMIT_HOUR */
+    { ngx_string("limit_hour"), NGX_HTTP_TOO_MANY_REQUESTS, "gw_limit_hour",
+      "the limit of %V for this hour would be passed" },
+
+    /* NGX_HTTP_GATE_LIMIT_DAY */
+    { ngx_string("limit_day"), NGX_HTTP_TOO_MANY_REQUESTS, "gw_limit_day",
+      "the limit of %V for this day would be passed" },
+
+    /* NGX_HTTP_GATE_LIMIT_WEEK */
+    { ngx_string("limit_week"), NGX_HTTP_TOO_MANY_REQUESTS, "gw_limit_week",
+      "the limit of %V for this week would be passed" },
+
+    /* NGX_HTTP_GATE_LIMIT_MONTH */
+    { ngx_string("limit_month"), NGX_HTTP_TOO_MANY_REQUESTS,
+      "gw_limit_month", "the limit of %V for this month would be passed" },
+
+    /* NGX_HTTP_GATE_LIMIT_HOUR_COUNT */
+    { ngx_string("limit_hour_count"), NGX_HTTP_TOO_MANY_REQUESTS,
+      "gw_limit_hour_count", "the limit of %V payouts this hour is reached" },
+
+    /* NGX_HTTP_GATE_LIMIT_DAY_COUNT */
+    { ngx_string("limit_day_count"), NGX_HTTP_TOO_MANY_REQUESTS,
+      "gw_limit_day_count", "the limit of %V payouts this day is reached" },
+
+    /* NGX_HTTP_GATE_LIMIT_WEEK_COUNT */
+    { ngx_string("limit_week_count"), NGX_HTTP_TOO_MANY_REQUESTS,
+      "gw_limit_week_count", "the limit of %V payouts this week is reached" },
+
+    /* NGX_HTTP_GATE_LIMIT_MONTH_COUNT */
+    { ngx_string("limit_month_count"), NGX_HTTP_TOO_MANY_REQUESTS,
+      "gw_limit_month_count",
+      "the limit of %V payouts this month is reached" },
+
+    /* NGX_HTTP_GATE_BAD_LIMIT */
+    { ngx_string("bad_limit"), NGX_HTTP_SERVICE_UNAVAILABLE,
+      "gw_limits_unavailable",
+      "the limits of this currency are not set up rightly: "
+      "ask payment operations" },
+
+    /* NGX_HTTP_GATE_LIMITS_UNAVAILABLE */
+    { ngx_string("redis_unavailable"), NGX_HTTP_SERVICE_UNAVAILABLE,
+      "gw_limits_unavailable",
+      "limits cannot be checked now: send the same request again later" },
+
+    /* NGX_HTTP_GATE_GATE_ERROR, for counters only */
+    { ngx_string("gate_error"), NGX_HTTP_OK, "0", "" },
+
+    /* NGX_HTTP_GATE_UPSTREAM_ERROR */
+    { ngx_string("upstream_error"), NGX_HTTP_BAD_GATEWAY, "gw_upstream",
+      "no valid answer from Gate: the outcome may be unknown, "
+      "ask for the payment's status or send the same request again" },
+
+    /* NGX_HTTP_GATE_BAD_ANSWER */
+    { ngx_string("bad_answer"), NGX_HTTP_BAD_GATEWAY, "gw_bad_answer",
+      "Gate's answer could not be verified: do not rely on anything, "
+      "and ask again" },
+
+    /* NGX_HTTP_GATE_UPSTREAM_TIMEOUT */
+    { ngx_string("upstream_timeout"), NGX_HTTP_GATEWAY_TIME_OUT,
+      "gw_upstream",
+      "no answer from Gate in time: the outcome is unknown, "
+      "ask for the payment's status or send the same request again" },
+
+    /* NGX_HTTP_GATE_INTERNAL */
+    { ngx_string("internal_error"), NGX_HTTP_INTERNAL_SERVER_ERROR,
+      "gw_internal", "the gateway could not process the request" }
+};
+
+
+ngx_str_t *
+ngx_http_gate_result_word(ngx_http_gate_result_e result)
+{
+    return &ngx_http_gate_refusals[result].word;
+}
+
+
+ngx_uint_t
+ngx_http_gate_result_status(ngx_http_gate_result_e result)
+{
+    return ngx_http_gate_refusals[result].status;
+}
+
+
+ngx_http_gate_result_e
+ngx_http_gate_result_of(gate_rc_e rc)
+{
+    switch (rc) {
+
+    case GATE_OK:
+        return NGX_HTTP_GATE_OK;
+
+    case GATE_JSON:
+        return NGX_HTTP_GATE_BAD_JSON;
+
+    case GATE_MISSING:
+        return NGX_HTTP_GATE_MISSING_FIELD;
+
+    case GATE_INVALID:
+        return NGX_HTTP_GATE_INVALID_FIELD;
+
+    case GATE_PROJECT:
+        return NGX_HTTP_GATE_OTHER_PROJECT;
+
+    default:
+        return NGX_HTTP_GATE_INTERNAL;
+    }
+}
+
+
+ngx_int_t
+ngx_http_gate_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_result_e result)
+{
+    u_char     *last;
+    u_char      message[NGX_HTTP_GATE_MESSAGE_MAX];
+    ngx_str_t   project;
+    ngx_uint_t  level;
+
+    ctx->result = result;
+    ctx->dry_run = 0;
+    ctx->status = NGX_OK;
+    ctx->done = 1;
+
+    last = ngx_http_gate_refuse_message(ctx, message,
+                                        message + sizeof(message));
+
+    ngx_str_set(&project, "-");
+
+    if (ctx->project != NULL) {
+        project = ctx->project->name;
+    }
+
+    if (ngx_http_gate_refusals[result].status == NGX_HTTP_OK) {
+        level = NGX_LOG_INFO;
+
+    } else {
+        level = (result == NGX_HTTP_GATE_INTERNAL) ? NGX_LOG_ERR
+                                                   : NGX_LOG_NOTICE;
+    }
+
+    ngx_log_error(level, r->connection->log, 0,
+                  "%s \"%V\" of project \"%V\" %s with \"%V\": %*s",
+                  ctx->inbound ? "callback" : "payout",
+                  &ctx->payment_id, &project,
+                  level == NGX_LOG_INFO ? "answered" : "refused",
+                  ngx_http_gate_result_word(result),
+                  (size_t) (last - message), message);
+
+    r->content_handler = ngx_http_gate_refuse_handler;
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_gate_refuse_message(ngx_http_gate_ctx_t *ctx, u_char *p,
+    u_char *last)
+{
+    char        *message;
+    gate_err_t  *err;
+
+    message = ngx_http_gate_refusals[ctx->result].message;
+    err = &ctx->err;
+
+    if (message != NULL) {
+        return ngx_slprintf(p, last, message, &ctx->limit);
+    }
+
+    if (ctx->err.path == NULL) {
+        return ngx_slprintf(p, last, "body is not acceptable JSON: "
+                            "%s at byte %uz", err->reason, err->offset);
+    }
+
+    return ngx_slprintf(p, last, "%s %s", err->path, err->reason);
+}
+
+
+ngx_int_t
+ngx_http_gate_refuse_handler(ngx_http_request_t *r)
+{
+    ngx_int_t             rc;
+    ngx_uint_t            status;
+    ngx_http_gate_ctx_t  *ctx;
+
+    ctx = ngx_http_gate_get_ctx(r);
+
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    status = ngx_http_gate_refusals[ctx->result].status;
+
+    if (ngx_http_gate_has_error_page(r, status)) {
+        return status;
+    }
+
+    return ngx_http_gate_send(r, ctx, status);
+}
+
+
+/* the conditions of ngx_http_special_response_handler() */
+
+static ngx_uint_t
+ngx_http_gate_has_error_page(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_uint_t                 i;
+    ngx_http_err_page_t       *err_page;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->error_page || clcf->error_pages == NULL || r->uri_changes == 0) {
+        return 0;
+    }
+
+    err_page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if (err_page[i].status == (ngx_int_t) status) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_http_gate_error_handler(ngx_http_request_t *r)
+{
+    ngx_int_t             rc;
+    ngx_uint_t            status;
+    ngx_http_gate_ctx_t  *ctx;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx = ngx_http_gate_get_ctx(r);
+
+    if (ctx == NULL) {
+        ctx = ngx_http_gate_create_ctx(r);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    status = r->err_status ? r->err_status : NGX_HTTP_NOT_FOUND;
+
+    if (ctx->done && !ctx->passed) {
+        return ngx_http_gate_send(r, ctx, status);
+    }
+
+    switch (status) {
+
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+        ctx->result = NGX_HTTP_GATE_TOO_LARGE;
+        break;
+
+    case NGX_HTTP_BAD_GATEWAY:
+        ctx->result = NGX_HTTP_GATE_UPSTREAM_ERROR;
+        break;
+
+    case NGX_HTTP_GATEWAY_TIME_OUT:
+        ctx->result = NGX_HTTP_GATE_UPSTREAM_TIMEOUT;
+        break;
+
+    default:
+        ctx->result = NGX_HTTP_GATE_INTERNAL;
+        break;
+    }
+
+    ctx->done = 1;
+
+    return ngx_http_gate_send(r, ctx, status);
+}
+
+
+static ngx_int_t
+ngx_http_gate_send(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    ngx_int_t    rc;
+    ngx_buf_t   *b;
+    ngx_chain_t  out;
+
+    b = ngx_http_gate_refuse_body(r, ctx);
+
+    if (b == NULL
+        || ngx_http_gate_add_header(r, "X-Gate-Source", "gateway") != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_gate_add_retry_after(r, ctx, status) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (status == NGX_HTTP_NOT_ALLOWED
+        && ngx_http_gate_add_header(r, "Allow", "POST") != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = b->last - b->pos;
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+ngx_buf_t *
+ngx_http_gate_refuse_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    size_t      size;
+    u_char     *last;
+    u_char      message[NGX_HTTP_GATE_MESSAGE_MAX];
+    ngx_buf_t  *b;
+
+    last = ngx_http_gate_refuse_message(ctx, message,
+                                        message + sizeof(message));
+
+    size = sizeof("{\"status\":\"success\",\"code\":\"\",\"message\":\"\","
+                  "\"project_id\":4294967295,\"payment_id\":\"\"}" CRLF)
+           + ngx_strlen(ngx_http_gate_refusals[ctx->result].code)
+           + (last - message)
+           + ctx->payment_id.len
+           + ngx_escape_json(NULL, ctx->payment_id.data, ctx->payment_id.len);
+
+    b = ngx_create_temp_buf(r->pool, size);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    b->last = ngx_sprintf(b->last, "{\"status\":\"%s\",\"code\":\"%s\","
+                          "\"message\":\"%*s\"",
+                          ngx_http_gate_refusals[ctx->result].status
+                              == NGX_HTTP_OK ? "success" : "error",
+                          ngx_http_gate_refusals[ctx->result].code,
+                          (size_t) (last - message), message);
+
+    if (ctx->project != NULL) {
+        b->last = ngx_sprintf(b->last, ",\"project_id\":%V",
+                              &ctx->project->id_text);
+    }
+
+    if (ctx->payment_id.len) {
+        b->last = ngx_cpymem(b->last, ",\"payment_id\":\"",
+                             sizeof(",\"payment_id\":\"") - 1);
+        b->last = (u_char *) ngx_escape_json(b->last, ctx->payment_id.data,
+                                             ctx->payment_id.len);
+        *b->last++ = '"';
+    }
+
+    b->last = ngx_cpymem(b->last, "}" CRLF, 3);
+
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    return b;
+}
+
+
+ngx_int_t
+ngx_http_gate_refuse_replace(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    ctx->answer = ngx_http_gate_refuse_body(r, ctx);
+    if (ctx->answer == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_clean_header(r);
+
+    r->allow_ranges = 0;
+    r->err_status = 0;
+
+    if (ngx_http_gate_add_header(r, "X-Gate-Source", "gateway") != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = ngx_buf_size(ctx->answer);
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    ctx->replace = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_add_header(ngx_http_request_t *r, char *key, char *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key.len = ngx_strlen(key);
+    h->key.data = (u_char *) key;
+    h->value.len = ngx_strlen(value);
+    h->value.data = (u_char *) value;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_add_retry_after(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, ngx_uint_t status)
+{
+    u_char  *p;
+    time_t   wait;
+
+    wait = ctx->wait;
+
+    if (wait == 0 && status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+        wait = NGX_HTTP_GATE_RETRY_AFTER;
+    }
+
+    if (wait == 0) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_TIME_T_LEN + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_sprintf(p, "%T%Z", wait);
+
+    return ngx_http_gate_add_header(r, "Retry-After", (char *) p);
+}
+
+
+ngx_int_t
+ngx_http_gate_copy_safe(ngx_pool_t *pool, ngx_str_t *dst, gate_str_t *src)
+{
+    u_char   c, *p;
+    size_t   i;
+
+    static u_char  hex[] = "0123456789abcdef";
+
+    p = ngx_pnalloc(pool, src->len * 3 + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst->data = p;
+
+    for (i = 0; i < src->len; i++) {
+        c = src->data[i];
+
+        if (c >= 0x20 && c != 0x7f) {
+            *p++ = c;
+            continue;
+        }
+
+        *p++ = '%';
+        *p++ = hex[c >> 4];
+        *p++ = hex[c & 0xf];
+    }
+
+    dst->len = p - dst->data;
+
+    return NGX_OK;
+}

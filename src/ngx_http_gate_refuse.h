@@ -1,0 +1,68 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ *
+ * What a result means to a caller: its word, HTTP status, code and message.
+ */
+
+
+#ifndef _NGX_HTTP_GATE_REFUSE_H_INCLUDED_
+#define _NGX_HTTP_GATE_REFUSE_H_INCLUDED_
+
+
+#include "ngx_http_gate_module.h"
+
+
+/*
+ * The word of $gate_result.
+ */
+ngx_str_t *ngx_http_gate_result_word(ngx_http_gate_result_e result);
+
+/*
+ * The result that tells about a refusal of the core.
+ */
+ngx_http_gate_result_e ngx_http_gate_result_of(gate_rc_e rc);
+
+/*
+ * Ends a PRECONTENT handler: logs the refusal once, makes the content handler
+ * send it, and returns what the handler must return.  An error_page for the
+ * status replaces the answer.
+ */
+ngx_int_t ngx_http_gate_refuse(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, ngx_http_gate_result_e result);
+
+/*
+ * Content handler: sends the refusal of ctx.
+ */
+ngx_int_t ngx_http_gate_refuse_handler(ngx_http_request_t *r);
+
+/*
+ * Content handler of gate_error: nginx's own errors in the same shape.
+ */
+ngx_int_t ngx_http_gate_error_handler(ngx_http_request_t *r);
+
+/*
+ * The JSON body of ctx->result, the last buffer of an answer; or NULL.
+ */
+ngx_buf_t *ngx_http_gate_refuse_body(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+
+/*
+ * Makes the body above the answer in place of what a server has answered,
+ * with the status and nothing of that server's headers: sets ctx->answer and
+ * ctx->replace, sends nothing.  Returns NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_gate_refuse_replace(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, ngx_uint_t status);
+
+ngx_uint_t ngx_http_gate_result_status(ngx_http_gate_result_e result);
+
+/*
+ * Copies a string of the document so that it is safe in headers and logs:
+ * control characters are percent-encoded.  Returns NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_gate_copy_safe(ngx_pool_t *pool, ngx_str_t *dst,
+    gate_str_t *src);
+
+
+#endif /* _NGX_HTTP_GATE_REFUSE_H_INCLUDED_ */

@@ -1,0 +1,431 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ *
+ * gate_verify_response: answers of Gate that are signed are held back until
+ * they are verified.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_refuse.h"
+
+
+/* an answer of /v2/payment/status has some 2 KB */
+
+#define NGX_HTTP_GATE_RESPONSE_MAX  65536
+
+
+static char *ngx_http_gate_response_unfit(ngx_http_request_t *r);
+static ngx_int_t ngx_http_gate_response_collect(ngx_buf_t *held,
+    ngx_chain_t *in, ngx_uint_t *last);
+static ngx_uint_t ngx_http_gate_response_cut(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static char *ngx_http_gate_response_check(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static char *ngx_http_gate_response_verify(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, gate_pool_t *pool, gate_str_t text);
+static ngx_uint_t ngx_http_gate_response_not_found(gate_doc_t *doc);
+static ngx_uint_t ngx_http_gate_response_is(gate_doc_t *doc, char *name,
+    char *value);
+static char *ngx_http_gate_response_read(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, gate_doc_t *doc, gate_canon_t *canon);
+static char *ngx_http_gate_response_settle(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, gate_callback_t *callback, gate_canon_t *canon);
+static ngx_int_t ngx_http_gate_response_refuse(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, ngx_http_gate_result_e result, char *reason);
+
+
+/*
+ * An HTTP error passes as what it is: nobody takes it for the state of a
+ * payment.  An answer is Gate's own only while its connection is there; it is
+ * a page of nginx after that.
+ */
+
+ngx_int_t
+ngx_http_gate_response_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    char                      *reason;
+    off_t                      size;
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    if (!glcf->verify_response
+        || r->headers_out.status >= NGX_HTTP_BAD_REQUEST)
+    {
+        return NGX_DECLINED;
+    }
+
+    reason = ngx_http_gate_response_unfit(r);
+
+    if (reason != NULL) {
+        return ngx_http_gate_response_refuse(r, ctx, NGX_HTTP_GATE_BAD_ANSWER,
+                                             reason);
+    }
+
+    size = r->headers_out.content_length_n;
+
+    if (size < 0) {
+        size = NGX_HTTP_GATE_RESPONSE_MAX;
+    }
+
+    ctx->held = ngx_create_temp_buf(r->pool, (size_t) size + 1);
+    if (ctx->held == NULL) {
+        return NGX_ERROR;
+    }
+
+    r->filter_need_in_memory = 1;
+
+    return NGX_AGAIN;
+}
+
+
+static char *
+ngx_http_gate_response_unfit(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || u->cleanup == NULL
+        || u->headers_in.status_n != r->headers_out.status)
+    {
+        return "it is not Gate's";
+    }
+
+    if (r->headers_out.status != NGX_HTTP_OK) {
+        return "its status is neither 200 nor an error";
+    }
+
+    if (r->headers_out.content_encoding != NULL
+        && r->headers_out.content_encoding->hash)
+    {
+        return "it is compressed";
+    }
+
+    if (r->headers_out.content_length_n > NGX_HTTP_GATE_RESPONSE_MAX) {
+        return "it is too large";
+    }
+
+    return NULL;
+}
+
+
+/*
+ * Returns NGX_AGAIN while the answer is not complete; then NGX_OK, with
+ * headers and ctx->answer ready to be sent; or NGX_ERROR.
+ */
+
+ngx_int_t
+ngx_http_gate_response_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    char        *reason;
+    ngx_buf_t   *held;
+    ngx_uint_t   last;
+
+    held = ctx->held;
+
+    if (ngx_http_gate_response_cut(r, in)) {
+        return ngx_http_gate_response_refuse(r, ctx,
+                                             NGX_HTTP_GATE_UPSTREAM_ERROR,
+                                             "it is not complete");
+    }
+
+    if (ngx_http_gate_response_collect(held, in, &last) != NGX_OK) {
+        return ngx_http_gate_response_refuse(r, ctx, NGX_HTTP_GATE_BAD_ANSWER,
+                                             "it is too large");
+    }
+
+    if (!last) {
+        return NGX_AGAIN;
+    }
+
+    reason = ngx_http_gate_response_check(r, ctx);
+
+    if (reason != NULL) {
+        return ngx_http_gate_response_refuse(r, ctx, NGX_HTTP_GATE_BAD_ANSWER,
+                                             reason);
+    }
+
+    held->last_buf = 1;
+    held->last_in_chain = 1;
+
+    ctx->held = NULL;
+    ctx->answer = held;
+    ctx->replace = 1;
+
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_length_n = held->last - held->pos;
+
+    return NGX_OK;
+}
+
+
+/* nginx gives up an answer that ends too early: a flush, and no end */
+
+static ngx_uint_t
+ngx_http_gate_response_cut(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    if (r->upstream == NULL || r->upstream->cleanup != NULL) {
+        return 0;
+    }
+
+    for ( /* void */ ; in; in = in->next) {
+        if (in->buf->last_buf) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static ngx_int_t
+ngx_http_gate_response_collect(ngx_buf_t *held, ngx_chain_t *in,
+    ngx_uint_t *last)
+{
+    size_t      size;
+    ngx_buf_t  *b;
+
+    *last = 0;
+
+    for ( /* void */ ; in; in = in->next) {
+        b = in->buf;
+
+        if (b->last_buf) {
+            *last = 1;
+        }
+
+        if (ngx_buf_special(b)) {
+            continue;
+        }
+
+        if (!ngx_buf_in_memory(b)) {
+            return NGX_DECLINED;
+        }
+
+        size = b->last - b->pos;
+
+        /* a byte more than the answer can have was allocated */
+
+        if (size >= (size_t) (held->end - held->last)) {
+            return NGX_DECLINED;
+        }
+
+        held->last = ngx_cpymem(held->last, b->pos, size);
+        b->pos = b->last;
+    }
+
+    return NGX_OK;
+}
+
+
+/* NULL: the answer may pass */
+
+static char *
+ngx_http_gate_response_check(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    char                       *reason;
+    gate_str_t                  text;
+    gate_pool_t                 pool;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    text.data = ctx->held->pos;
+    text.len = ctx->held->last - ctx->held->pos;
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
+
+    gate_pool_init(&pool, gmcf->scratch, NGX_HTTP_GATE_SCRATCH);
+
+    reason = ngx_http_gate_response_verify(r, ctx, &pool, text);
+
+    gate_pool_reset(&pool);
+
+    return reason;
+}
+
+
+static char *
+ngx_http_gate_response_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    gate_pool_t *pool, gate_str_t text)
+{
+    uint32_t                   id;
+    gate_doc_t                 doc;
+    gate_err_t                 err;
+    gate_canon_t               canon;
+    gate_verified_t            verified;
+    ngx_http_gate_result_e     result;
+    ngx_http_gate_loc_conf_t  *glcf;
+
+#if (NGX_SUPPRESS_WARN)
+    id = 0;
+#endif
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    if (gate_json_parse(&doc, pool, text, glcf->max_depth, &err) != GATE_OK) {
+        return "it is not acceptable JSON";
+    }
+
+    if (gate_callback_project(&doc, &id, &err) != GATE_OK
+        || (id != 0 && id != ctx->project->id))
+    {
+        return "it is of another project";
+    }
+
+    result = ngx_http_gate_check_signature(ctx, pool, &doc, &canon, &verified);
+
+    if (result == NGX_HTTP_GATE_UNSIGNED
+        && ngx_http_gate_response_not_found(&doc))
+    {
+        return NULL;
+    }
+
+    if (result != NGX_HTTP_GATE_OK) {
+        return (result == NGX_HTTP_GATE_UNSIGNED)
+               ? "it is not signed" : "its signature does not match";
+    }
+
+    if (gate_callback_ambiguous(&doc, verified.place, &err) != GATE_OK) {
+        return "it has members that the signature does not cover";
+    }
+
+    return ngx_http_gate_response_read(r, ctx, &doc, &canon);
+}
+
+
+/* Gate does not sign that it has no such payment: nothing but that is said */
+
+static ngx_uint_t
+ngx_http_gate_response_not_found(gate_doc_t *doc)
+{
+    uint32_t  i;
+
+    for (i = 1; i < doc->n; i++) {
+        if (doc->nodes[i].type == GATE_OBJECT
+            || doc->nodes[i].type == GATE_ARRAY)
+        {
+            return 0;
+        }
+    }
+
+    return ngx_http_gate_response_is(doc, "status", "error")
+           && ngx_http_gate_response_is(doc, "code", "3061");
+}
+
+
+static ngx_uint_t
+ngx_http_gate_response_is(gate_doc_t *doc, char *name, char *value)
+{
+    size_t        len;
+    uint32_t      node;
+    gate_node_t  *n;
+
+    node = gate_json_member(doc, 0, name, ngx_strlen(name));
+
+    if (node == GATE_NO_NODE) {
+        return 0;
+    }
+
+    n = &doc->nodes[node];
+    len = ngx_strlen(value);
+
+    return n->type == GATE_STRING && n->value.len == len
+           && ngx_memcmp(n->value.data, value, len) == 0;
+}
+
+
+/* one that is signed rightly may still be the answer to another question */
+
+static char *
+ngx_http_gate_response_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    gate_doc_t *doc, gate_canon_t *canon)
+{
+    ngx_str_t        id;
+    gate_err_t       err;
+    gate_callback_t  callback;
+
+    if (gate_callback_read(doc, &callback, &err) != GATE_OK) {
+        return "a field is not of its type";
+    }
+
+    if (callback.payment_id.len == 0) {
+        return NULL;
+    }
+
+    if (ngx_http_gate_copy_safe(r->pool, &id, &callback.payment_id) != NGX_OK) {
+        return "no memory";
+    }
+
+    if (ctx->payment_id.len
+        && (id.len != ctx->payment_id.len
+            || ngx_memcmp(id.data, ctx->payment_id.data, id.len) != 0))
+    {
+        return "it is of another payment";
+    }
+
+    if (gate_endpoint_operation(ctx->endpoint) != GATE_OP_STATUS
+        || ctx->payment_id.len == 0)
+    {
+        return NULL;
+    }
+
+    return ngx_http_gate_response_settle(r, ctx, &callback, canon);
+}
+
+
+static char *
+ngx_http_gate_response_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    gate_callback_t *callback, gate_canon_t *canon)
+{
+    u_char                      digest[GATE_DIGEST_LEN];
+    ngx_http_gate_callback_t    facts;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
+
+    if (gmcf->redis == NULL || callback->status == GATE_STATUS_NONE) {
+        return NULL;
+    }
+
+    if (gate_digest(gmcf->digest, canon, digest) != GATE_OK) {
+        return "no digest";
+    }
+
+    (void) ngx_hex_dump(facts.digest, digest, NGX_HTTP_GATE_DIGEST_HEX / 2);
+
+    facts.project_id = ctx->project->id_text;
+    facts.callback = callback;
+    facts.ttl = 0;
+    facts.lock = 0;
+    ngx_str_null(&facts.stream);
+    facts.cap = 0;
+
+    ngx_http_gate_settle_answer(gmcf->ledger, &facts);
+
+    return NULL;
+}
+
+
+/* nothing of what came is left: neither headers nor body */
+
+static ngx_int_t
+ngx_http_gate_response_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_result_e result, char *reason)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "answer to \"%V\" of project \"%V\" refused: %s",
+                  &ctx->payment_id, &ctx->project->name, reason);
+
+    ctx->held = NULL;
+    ctx->result = result;
+
+    return ngx_http_gate_refuse_replace(r, ctx,
+                                        ngx_http_gate_result_status(result));
+}

@@ -1,0 +1,99 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ *
+ * Settling a verified callback in the ledger, and seeing that a service gets
+ * it once.  Knows no requests.
+ */
+
+
+#ifndef _NGX_HTTP_GATE_SETTLE_H_INCLUDED_
+#define _NGX_HTTP_GATE_SETTLE_H_INCLUDED_
+
+
+#include "gate_callback.h"
+
+#include "ngx_http_gate_ledger.h"
+
+
+typedef enum {
+    NGX_HTTP_GATE_SETTLE_FORWARD = 0,
+    NGX_HTTP_GATE_SETTLE_STREAMED,      /* the stream has it */
+    NGX_HTTP_GATE_SETTLE_DUPLICATE,     /* a service has taken it before */
+    NGX_HTTP_GATE_SETTLE_BUSY,          /* another delivery is under way */
+    NGX_HTTP_GATE_SETTLE_STALE,         /* not news, not to be forwarded */
+    NGX_HTTP_GATE_SETTLE_UNAVAILABLE
+} ngx_http_gate_settle_e;
+
+
+/* one delivery of a callback; it outlives the request that it belongs to */
+typedef struct ngx_http_gate_delivery_s  ngx_http_gate_delivery_t;
+
+
+typedef struct {
+    ngx_str_t               project_id;     /* in decimal, of a worker's life */
+    gate_callback_t        *callback;
+    u_char                  digest[NGX_HTTP_GATE_DIGEST_HEX];
+
+    time_t                  ttl;            /* of the mark, 0: no mark */
+    ngx_msec_t              lock;           /* for the service to take it */
+
+    ngx_str_t               stream;         /* empty: none */
+    ngx_uint_t              cap;
+    gate_str_t              body;           /* for the stream */
+} ngx_http_gate_callback_t;
+
+
+/* strings are valid during the call only */
+
+typedef struct {
+    ngx_http_gate_settle_e  verdict;
+    ngx_str_t               ledger;         /* a word of settle.lua, or empty */
+    ngx_str_t               from;           /* states of the payout */
+    ngx_str_t               to;
+    ngx_str_t               counted;        /* minor units */
+    ngx_str_t               notes;
+    time_t                  wait;           /* seconds, BUSY only */
+} ngx_http_gate_settlement_t;
+
+
+typedef void (*ngx_http_gate_settle_pt)(ngx_http_gate_settlement_t *settlement,
+    void *data);
+
+
+/*
+ * Asks Redis.  The handler is called once, later, unless the delivery is ended
+ * before.  NULL: no memory.  All bytes are copied.  *away is set, and the
+ * handler not called, where Redis is known to be away.
+ */
+ngx_http_gate_delivery_t *ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_callback_t *callback, ngx_http_gate_settle_pt handler,
+    void *data, ngx_uint_t *away);
+
+/*
+ * Settles by what an answer of Gate says; owner, mark and stream are not for
+ * it.  It reaches Redis sooner or later.
+ */
+void ngx_http_gate_settle_answer(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_callback_t *callback);
+
+/*
+ * Tells the operator of amounts that were not expected.
+ */
+void ngx_http_gate_settle_log(ngx_log_t *log, ngx_str_t *payment_id,
+    ngx_str_t *project, ngx_http_gate_settlement_t *settlement);
+
+/*
+ * Settles later, as soon as Redis is back, what could not be settled now.
+ */
+void ngx_http_gate_settle_later(ngx_http_gate_delivery_t *delivery);
+
+/*
+ * Ends the delivery, which is not the caller's after it; delivered: a service
+ * has taken the callback.
+ */
+void ngx_http_gate_delivery_end(ngx_http_gate_delivery_t *delivery,
+    ngx_uint_t delivered);
+
+
+#endif /* _NGX_HTTP_GATE_SETTLE_H_INCLUDED_ */

@@ -1,0 +1,670 @@
+#!/usr/bin/perl
+
+# Copyright (C) nginx-gate authors
+#
+# Verification of callbacks: what is let in, what is refused and how, that it
+# is logged once, and that nothing unverified reaches Redis or a service.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+
+use JSON::PP ();
+use Time::HiRes ();
+
+use Gate::Env qw( root read_file write_key wait_until );
+use Gate::Callbacks qw( :all );
+use Gate::Http;
+use Gate::Http2;
+use Gate::Redis;
+use Test::Nginx::Socket 'no_plan';
+
+our $redis = Gate::Redis->run();
+
+# --- texts
+
+our $bare = callback('payment_47', 'success');
+our $good = signed_text($bare);
+our $signature = signature_of($bare, 'key-of-kz-8d5a0b1e');
+
+our @kz = (project => 1234, id => 'payment_47');
+
+# A part of the text becomes another one; the signature stays.
+
+sub with {
+    my ($text, $from, $to) = @_;
+
+    $text =~ s/\Q$from\E/$to/ or die "no $from\n";
+
+    return $text;
+}
+
+sub signed_as {
+    my ($value) = @_;
+
+    return with($bare, '{', "{\"signature\":$value,");
+}
+
+# --- the callbacks of the method pages; their signatures are abbreviated
+
+sub page { return read_file(root() . "/t/data/callbacks/$_[0].json") }
+
+sub passes {
+    my ($name, $text, %opt) = @_;
+
+    my $key = $text =~ /"project_id": 123,/ ? 'key-of-ua-77c1f90d'
+                                            : 'key-of-kz-8d5a0b1e';
+    my $unsigned = $text;
+
+    $unsigned =~ s/,\s*"signature":\s*"[^"]*"// or die "no signature\n";
+
+    my $value = signature_of($unsigned, $key, $opt{order});
+    my ($id) = $text =~ /"project_id":\s*(\d+)/;
+
+    $text =~ s/("signature":\s*")[^"]*/$1$value/;
+
+    post($name, $text, 'forward', project => $id, id => 'payment_47');
+}
+
+# The page's callback with more members.
+
+sub more {
+    my ($members) = @_;
+
+    utf8::encode($members) if utf8::is_utf8($members);
+
+    return with(page('mobile-success'), '    "account"',
+                "$members,\n    \"account\"");
+}
+
+# --- vectors: each in a location with the key and the project of its own
+
+my %vectors = map { $_->{name} => $_ } @{
+    JSON::PP->new->utf8->decode(read_file(root() . '/t/data/vectors.json'))
+        ->{vectors} };
+
+our @vectors = map { $vectors{$_} }
+               grep { /callback|cb_data/i } sort keys %vectors;
+
+sub number_of {
+    my ($vector, $default) = @_;
+
+    my $doc = JSON::PP->new->decode($vector->{document});
+    my $id = $doc->{project_id};
+
+    return defined $id && $id =~ /^\d+$/ ? $id : $default;
+}
+
+our ($vector_projects, $vector_locations) = ('', '');
+
+for my $i (0 .. $#vectors) {
+    my $vector = $vectors[$i];
+    my $secret = $vector->{secret};
+
+    utf8::encode($secret);
+    write_key("v$i", $secret);
+    $vector->{at} = "/v$i";
+    $vector->{project} = number_of($vector, 500000 + $i);
+
+    # a configuration has no two projects with one id
+    $vector_projects .= "gate_project v$i { id $vector->{project};"
+                        . " secret_file \$TEST_NGINX_KEYS/v$i; }\n"
+        if $vector_projects !~ /id $vector->{project};/;
+
+    my ($name) = $vector_projects
+                 =~ /gate_project (\w+) \{ id $vector->{project};/;
+
+    $vector_locations .= "location /v$i { gate_verify $name;"
+                         . " proxy_pass http://service/taken; }\n";
+}
+
+our $vector_http = <<'_EOC_';
+    upstream service {
+        server unix:$TEST_NGINX_SERVICE_SOCKET;
+    }
+    add_header X-Result $gate_result always;
+_EOC_
+
+sub vector_passes {
+    my ($vector) = @_;
+
+    my $name = $vector->{name};
+    my $text = $vector->{document};
+
+    utf8::encode($text);
+
+    # one document has the abbreviated signature of a page
+    $text =~ s/("signature"\s*:\s*")[^"]*\.\.\.[^"]*/$1$vector->{signature}/;
+
+    # types of what is relied on: a number of a project is an integer
+    my $odd = $text =~ /"project_id"\s*:\s*"/;
+    my $word = $odd ? 'invalid_field' : 'forward';
+    my $count = $service->count();
+    my $res = send_callback($text, at => $vector->{at});
+
+    Test::More::is($res->{status}, $outcomes{$word}[0], "$name: status")
+        or Test::More::diag($res->{body});
+    Test::More::is($res->{headers}{'x-result'}, $outcomes{$word}[3],
+                   "$name: result");
+    Test::More::is($service->count() - $count, $odd ? 0 : 1,
+                   "$name: reached the service");
+    Test::More::is($service->last_request()->{body}, $text,
+                   "$name: the same bytes") if !$odd;
+}
+
+sub vectors_pass {
+    Test::More::is(scalar(@vectors), 23, 'vectors');
+    vector_passes($_) for @vectors;
+}
+
+# --- texts that are no callbacks: [text, reason, byte]
+
+our @broken = (
+    ['',                              'unexpected end of text', 0],
+    [' ',                             'unexpected end of text', 1],
+    ['[]',                            'top level is not an object', 0],
+    ['null',                          'top level is not an object', 0],
+    ['"x"',                           'top level is not an object', 0],
+    ['signature=x',                   'top level is not an object', 0],
+    ['{',                             'unexpected end of text', 1],
+    [substr($good, 0, -1),            'unexpected end of text',
+                                      length($good) - 1],
+    ["$good}",                        'trailing bytes', length $good],
+    ["$good$good",                    'trailing bytes', length $good],
+    ["$good\0",                       'trailing bytes', length $good],
+    ["\xef\xbb\xbf$good",             'byte order mark', 0],
+    ['{"a":1,"a":1}',                 'duplicate key', 7],
+    ['{"a":{"b":1,"\u0062":1}}',      'duplicate key', 12],
+    [with($good, '"payment":', '"project_id":1234,"payment":'),
+                                      'duplicate key', 19],
+    [with($good, '"signature"', "\"signature\":\"x\",\"signature\""),
+                                      'duplicate key',
+                                      index($good, '"signature"') + 16],
+    [with($good, '"Success"', "\"\xc0\xaf\""), 'invalid UTF-8',
+                                      index($good, '"Success"') + 1],
+    [with($good, '"Success"', "\"\xed\xa0\x80\""), 'invalid UTF-8',
+                                      index($good, '"Success"') + 1],
+    [with($good, '"Success"', '"\ud800"'), 'lone surrogate',
+                                      index($good, '"Success"') + 1],
+    [with($good, '"Success"', '"\udc00"'), 'lone surrogate',
+                                      index($good, '"Success"') + 1],
+    [with($good, '"Success"', '01'),  'unexpected token',
+                                      index($good, '"Success"') + 1],
+    [with($good, '"Success"', 'NaN'), 'unexpected token',
+                                      index($good, '"Success"')],
+    ['{"a":' x 32 . '{}' . '}' x 32,  'nesting is too deep', 160],
+);
+
+sub all_broken_are_refused {
+    for my $case (@broken) {
+        my ($text, $reason, $byte) = @$case;
+        my $name = length $text > 40 ? "$reason at $byte" : $text;
+
+        post($name, $text, 'bad_json', message =>
+             "body is not acceptable JSON: $reason at byte $byte");
+    }
+}
+
+# --- types of what is relied on: [from, to (the signature sees no
+# difference), path and reason]
+
+our $text = 'must be a string of 1 to 255 characters';
+our @types = (
+    ['"id":"47"', '"id":47',         "payment.id $text"],
+    ['"amount":1', '"amount":"1"',   'payment.sum.amount must be an integer'],
+    ['"amount":1', '"amount":true',  'payment.sum.amount must be an integer'],
+    ['"amount":1', '"amount":1.0',   'payment.sum.amount must be an integer'],
+    ['"amount":1', '"amount":1e0',   'payment.sum.amount must be an integer'],
+    ['"status":"1"', '"status":1',   "payment.status $text"],
+    ['"status":"1"', '"status":true', "payment.status $text"],
+    ['"type":"2"', '"type":2',       "payment.type $text"],
+    ['"project_id":1234', '"project_id":"1234"',
+                                     'project_id must be an integer'],
+    ['"project_id":1234', '"project_id":1234.0',
+                                     'project_id must be an integer'],
+    ['"project_id":1234', '"project_id":1.234e3',
+                                     'project_id must be an integer'],
+    ['"id":3', '"id":"3"',           'operation.id must be an integer'],
+    ['"id":3', '"id":3.0',           'operation.id must be an integer'],
+    ['"type":"4"', '"type":4',       "operation.type $text"],
+    ['"amount":5', '"amount":"5"',
+     'operation.sum_initial.amount must be an integer'],
+    ['"id":6', '"id":"6"',           'operations.id must be an integer'],
+    ['[{"id":6}]', '{"0":{"id":6}}', 'operations must be an array'],
+    ['"sum":{', '"sum":{"amount":1,"currency":"KZT"},"x":{', undef],
+);
+
+our $typed = '{"project_id":1234,"payment":{"id":"47","status":"1","type":"2",'
+    . '"sum":{"amount":1}},"operation":{"id":3,"type":"4","status":"success",'
+    . '"sum_initial":{"amount":5}},"operations":[{"id":6}]}';
+
+sub types_are_checked {
+    my $signed = signed_text($typed);
+
+    post('types', $signed, 'forward', project => 1234, id => '47',
+         with => { at => '/one' });
+
+    for my $case (grep { defined $_->[2] } @types) {
+        my ($from, $to, $message) = @$case;
+
+        # without a project, that of the location is meant
+        post("$to: $message", with($signed, $from, $to), 'invalid_field',
+             project => 1234, message => $message, with => { at => '/one' });
+    }
+}
+
+# Amounts out of their range, with a signature of their own.
+
+sub amounts_are_checked {
+    for my $amount (-1, 10000000000001, 1.5, '9' x 30) {
+        post("amount $amount",
+             signed_text("{\"project_id\":1234,\"payment\":{\"id\":\"47\","
+                         . "\"sum\":{\"amount\":$amount}}}"),
+             'invalid_field', project => 1234,
+             message => 'payment.sum.amount must be an integer');
+    }
+}
+
+# --- bodies of all shapes
+
+sub long { return signed_text(with($bare, 'Success', 'x' x $_[0])) }
+
+sub arrives {
+    my ($name, $text, %request) = @_;
+
+    my $count = $service->count();
+    my $res = Gate::Http::request(method => 'POST', uri => '/callbacks',
+                                  headers => ['Content-Type: text/plain'],
+                                  %request);
+
+    Test::More::is($res->{status}, 200, "$name: status");
+    Test::More::is($service->count() - $count, 1, "$name: reached it");
+    Test::More::is($service->last_request()->{body}, $text,
+                   "$name: the same bytes");
+}
+
+sub shapes_arrive {
+    for my $size (1, 4096, 20000, 300000) {
+        my $text = long($size);
+
+        arrives("$size bytes", $text, body => $text);
+        arrives("$size bytes in chunks", $text,
+                chunks => [unpack '(a' . int(1 + $size / 7) . ')*', $text]);
+    }
+}
+
+sub http2_arrives {
+    my $text = long(20000);
+    my $res = Gate::Http2::request(uri => '/callbacks', body => $text,
+                                   pieces => [1, 100, 4000]);
+
+    Test::More::is($res->{status}, 200, 'HTTP/2: status');
+    Test::More::is($res->{body}, answer_body('forward', @kz), 'HTTP/2: body');
+    Test::More::is($service->last_request()->{body}, $text,
+                   'HTTP/2: the same bytes');
+
+    $res = Gate::Http2::request(uri => '/callbacks', length => 1,
+                                body => with($text, 'xxx', 'xyx'));
+
+    Test::More::is($res->{status}, 403, 'HTTP/2: status of a forgery');
+    Test::More::is($res->{body}, answer_body('bad_signature', project => 1234),
+                   'HTTP/2: body of a forgery');
+}
+
+sub on_one_connection {
+    my $conn = Gate::Http::Connection->new();
+    my $ask = sub {
+        my ($text, $method) = @_;
+
+        return $conn->request(method => $method // 'POST',
+                              uri => '/callbacks', body => $text)->{status};
+    };
+
+    my @got = map { $ask->(ref $_ ? @$_ : $_) }
+              $good, '{', $good, [$good, 'PUT'], $bare, long(20000),
+              with($good, 'Success', 'Succes'), $good;
+
+    Test::More::is("@got", '200 400 200 405 403 200 403 200',
+                   'one connection');
+}
+
+# --- Redis
+
+sub scripts_run {
+    my ($calls) = $redis->cmd('INFO', 'commandstats')
+                  =~ /^cmdstat_evalsha:calls=(\d+)/m;
+
+    return $calls // 0;
+}
+
+our $before = 0;
+
+sub redis_was_not_asked {
+    Test::More::is(scripts_run() - $before, $_[0], "scripts run: $_[0]");
+    $before = scripts_run();
+}
+
+Gate::Callbacks::suite();
+
+run_tests();
+
+__DATA__
+
+=== TEST 1: signed as Gate signs
+--- steps
+payment_47 success                              -> forward
+payment_47 decline                              -> forward
+payment_47 error                                -> forward
+payment_47 reversed                             -> forward
+payment_47 partially_paid_out                   -> forward
+payment_47 processing                           -> forward
+payment_47 awaiting clarification               -> forward
+payment_47 awaiting retry                       -> forward
+payment_47 some new status                      -> forward
+
+
+
+=== TEST 2: at the top level and in general, current and previous key
+--- steps
+payment_47 success place=general                -> forward
+payment_47 success proj=123                     -> forward
+payment_47 success proj=123 place=general       -> forward
+payment_47 success proj=123 key=old             -> forward
+payment_47 success proj=123 key=old place=general -> forward
+
+
+
+=== TEST 3: natural and bytewise order, where they differ
+--- steps
+payment_47 decline errs=12                      -> forward
+payment_47 decline errs=12 order=bytes          -> forward
+payment_47 decline errs=12 order=bytes place=general -> forward
+payment_47 decline errs=12 proj=123             -> forward
+payment_47 decline errs=12 proj=123 order=bytes -> forward
+payment_47 decline errs=12 proj=123 key=old     -> forward
+payment_47 decline errs=12 proj=123 key=old order=bytes -> forward
+payment_47 decline errs=12 key=ua               -> bad_signature
+payment_47 decline errs=12 key=ua order=bytes   -> bad_signature
+! isnt(signature_of(callback('a', 'error', errs => 12), 'k', 'bytes'), signature_of(callback('a', 'error', errs => 12), 'k'), 'the orders differ')
+
+
+
+=== TEST 4: the key of another project, an earlier key of another one, no key
+--- steps
+! my @bad = (project => 1234);
+! post('another project', signed_text($::bare, key => 'ua'), 'bad_signature', project => 1234)
+! post('previous key of another project', signed_text($::bare, key => 'old'), 'bad_signature', project => 1234)
+! post('unknown key', signed_text($::bare, key => 'guessed'), 'bad_signature', project => 1234)
+! post('the other way', signed_text(callback('p', 'success', proj => 123), key => 'kz'), 'bad_signature', project => 123)
+! post('in general', signed_text($::bare, key => 'ua', place => 'general'), 'bad_signature', project => 1234)
+
+
+
+=== TEST 5: forged and tampered signatures
+--- steps
+! post('another byte', with($::good, 'Success', 'Succesz'), 'bad_signature', project => 1234)
+! post('another amount', with($::good, '"amount":100000', '"amount":100001'), 'bad_signature', project => 1234)
+! post('another payment', with($::good, 'payment_47', 'payment_48'), 'bad_signature', project => 1234)
+! post('another status', with($::good, '"status":"success"', '"status":"decline"'), 'bad_signature', project => 1234)
+! post('nothing but 88 bytes', signed_as('"' . 'A' x 86 . '=="'), 'bad_signature', project => 1234)
+! post('empty', signed_as('""'), 'bad_signature', project => 1234)
+! post('a prefix', signed_as('"' . substr($::signature, 0, 87) . '"'), 'bad_signature', project => 1234)
+! post('no padding', signed_as('"' . substr($::signature, 0, 86) . '"'), 'bad_signature', project => 1234)
+! post('more', signed_as("\"$::signature=\""), 'bad_signature', project => 1234)
+! post('a space', signed_as("\" $::signature\""), 'bad_signature', project => 1234)
+! post('last bits', signed_as('"' . (substr($::signature, 0, 85) . chr(1 + ord substr $::signature, 85, 1) . '==') . '"'), 'bad_signature', project => 1234)
+! post('in hex', signed_as('"' . unpack('H*', $::signature) . '"'), 'bad_signature', project => 1234)
+! post('null', signed_as('null'), 'bad_signature', project => 1234)
+! post('a number', signed_as('1'), 'bad_signature', project => 1234)
+! post('a list', signed_as("[\"$::signature\"]"), 'bad_signature', project => 1234)
+! post('an object', signed_as("{\"signature\":\"$::signature\"}"), 'bad_signature', project => 1234)
+! post('escaped, but the same', signed_as('"' . join('', map { sprintf '\u%04x', ord } split //, $::signature) . '"'), 'forward', @::kz)
+
+
+
+=== TEST 6: not signed
+--- steps
+! post('no signature', $::bare, 'unsigned', project => 1234)
+! post('deeper', with($::bare, '"customer":{', "\"customer\":{\"signature\":\"$::signature\","), 'unsigned', project => 1234)
+! post('another case', with($::bare, '{', "{\"Signature\":\"$::signature\","), 'unsigned', project => 1234)
+! post('in a list of general', with($::bare, '{', "{\"general\":[{\"signature\":\"$::signature\"}],"), 'unsigned', project => 1234)
+! post('a header', $::bare, 'unsigned', project => 1234, with => { headers => ["Signature: $::signature"] })
+! post('only a project', '{"project_id":1234}', 'unsigned', project => 1234)
+
+
+
+=== TEST 7: the top level's signature counts, also where general has one
+--- steps
+! post('good one in general', with(signed_text($::bare, place => 'general'), '{', '{"signature":"x",'), 'bad_signature', project => 1234)
+! post('good one at the top', with($::good, '{', '{"general":{"signature":"x"},'), 'bad_json', project => 1234, message => 'signature stands in more than one place')
+
+
+
+=== TEST 8: projects that are not configured, or not accepted here
+--- config
+    location = /callbacks {
+        gate_verify  kz ua;
+        proxy_pass   http://service/taken;
+    }
+    location = /one {
+        gate_verify  kz;
+        proxy_pass   http://service/taken;
+    }
+--- steps
+! post('unknown', signed_text(callback('p', 'success', proj => 999)), 'unknown_project')
+! post('no project, two accepted', signed_text(callback('p', 'success', proj => 'none')), 'unknown_project')
+! post('no project, one accepted', signed_text(callback('p', 'success', proj => 'none')), 'forward', project => 1234, id => 'p', with => { at => '/one' })
+! post('no project, of another one', signed_text(callback('p', 'success', proj => 'none'), key => 'ua'), 'bad_signature', project => 1234, with => { at => '/one' })
+! post('not accepted here', signed_text(callback('p', 'success', proj => 123), key => 'ua'), 'unknown_project', with => { at => '/one' })
+! post('a string', signed_text(with($::bare, 1234, '"1234"')), 'unknown_project')
+! post('zero', signed_text(with($::bare, 1234, 0)), 'unknown_project')
+! post('wraps', signed_text(with($::bare, 1234, 4294967296 + 1234)), 'unknown_project')
+! post('negative', signed_text(with($::bare, 1234, -1234)), 'unknown_project')
+! post('null', signed_text(with($::bare, 1234, 'null')), 'unknown_project')
+
+
+
+=== TEST 9: project_id in general, there and at the top level
+--- steps
+! my $g = with(callback('p', 'success', proj => 'none'), '{', '{"general":{"project_id":1234},'); post('in general', signed_text($g), 'forward', project => 1234, id => 'p')
+! my $g = with(callback('p', 'success', proj => 'none'), '{', '{"general":{"project_id":123},'); post('in general, with the key of another', signed_text($g), 'bad_signature', project => 123)
+! post('equal in both', signed_text(with($::bare, '{', '{"general":{"project_id":1234},')), 'forward', @::kz)
+! post('different', signed_text(with($::bare, '{', '{"general":{"project_id":123},')), 'bad_json', message => 'general.project_id must be equal to project_id')
+! post('of another type', signed_text(with($::bare, '{', '{"general":{"project_id":"1234"},')), 'bad_json', message => 'general.project_id must be equal to project_id')
+
+
+
+=== TEST 10: texts that are no JSON, or read in more than one way
+--- steps
+! all_broken_are_refused()
+
+
+
+=== TEST 11: other methods
+--- steps
+! post($_, $::good, 'bad_method', with => { method => $_ }) for qw( PUT PATCH DELETE OPTIONS PROPFIND GET NONSENSE )
+! post("$_ without a body", '', 'bad_method', with => { method => $_ }) for qw( GET DELETE )
+
+
+
+=== TEST 12: HEAD
+--- request
+HEAD /callbacks
+--- error_code: 405
+--- response_headers
+Allow: POST
+X-Gate-Source: gateway
+X-Result: bad_method
+--- response_body
+
+
+
+=== TEST 13: types of what we rely on
+--- config
+    location = /callbacks {
+        gate_verify  kz ua;
+        proxy_pass   http://service/taken;
+    }
+    location = /one {
+        gate_verify  kz;
+        proxy_pass   http://service/taken;
+    }
+--- steps
+! types_are_checked()
+! amounts_are_checked()
+
+
+
+=== TEST 14: members that the signature does not cover
+--- steps
+! post('frame_mode', with($::good, '{', '{"frame_mode":"popup",'), 'bad_json', project => 1234, message => 'frame_mode is not covered by the signature')
+! post('nested frame_mode', with($::good, '"customer":{', '"customer":{"frame_mode":{},'), 'bad_json', project => 1234, message => 'frame_mode is not covered by the signature')
+! post('nested signature', with($::good, '"customer":{', '"customer":{"signature":"x",'), 'bad_json', project => 1234, message => 'signature stands in more than one place')
+! post('signature in a list', signed_text(with($::bare, '{', '{"list":[{"signature":{"a":1}}],')), 'bad_json', project => 1234, message => 'signature stands in more than one place')
+! post('a value of that name is none', signed_text(with($::bare, 'Success', 'signature')), 'forward', @::kz)
+
+
+
+=== TEST 15: the callbacks of the method pages
+--- steps
+! for my $page (qw( mobile-success mobile-decline card-success card-decline )) { passes($page, page($page)) }
+! for my $page (qw( mobile-success mobile-decline )) { post("$page as printed", page($page), 'bad_signature', project => 1234) }
+! for my $page (qw( card-success card-decline )) { post("$page as printed", page($page), 'bad_signature', project => 123) }
+
+
+
+=== TEST 16: published vectors, and computed ones
+--- http_config eval: $::vector_projects . $::vector_http
+--- config eval: $::vector_locations
+--- steps
+! vectors_pass()
+
+
+
+=== TEST 17: what callbacks may have besides
+--- steps
+! passes('fields to be clarified', more('"clarification_fields":{"payer":["address","zip"],"avs_data":{"avs_post_code":["x"]},"customer":[]}'))
+! passes('errors', more('"errors":[' . join(',', map { "{\"code\":$_,\"message\":\"m $_\",\"field\":\"a.b[$_]\",\"fail\":true}" } 1 .. 25) . ']'))
+! passes('errors, bytewise', more('"errors":[' . join(',', map { "{\"code\":$_}" } 1 .. 25) . ']'), order => 'bytes')
+! passes('decimals', more('"rates":[1.10,100.00,0.1,1e25,-0.0,1E-7,123456789.123456789,9007199254740993,12345678901234567890]'))
+! passes('unicode', more("\"memo\":\"\x{411}\x{430}\x{439}\x{442} \x{1f600} \x{20b8}\",\"\x{438}\x{43c}\x{44f}\":[\"\\u0412\\ud83d\\ude00\\/\\n\"]"))
+! passes('literals and empty ones', more('"a":null,"b":true,"c":false,"d":{},"e":[],"f":"","":"empty key","g:h":{":":1}'))
+! passes('a nesting of 31', more('"deep":' . '{"a":' x 30 . '1' . '}' x 30))
+
+
+
+=== TEST 18: not about a payment, or not much
+--- steps
+! post('project only', signed_text('{"project_id":1234}'), 'forward', project => 1234)
+! post('a card', signed_text('{"project_id":1234,"recurring":{"id":7,"status":"active"}}'), 'forward', project => 1234)
+! post('payment without id', signed_text('{"project_id":1234,"payment":{"status":"success"}}'), 'forward', project => 1234)
+! post('empty payment', signed_text('{"project_id":1234,"payment":{}}'), 'forward', project => 1234)
+! post('payment of another type', signed_text('{"project_id":1234,"payment":"none"}'), 'invalid_field', project => 1234, message => 'payment must be an object')
+! post('operation of another type', signed_text('{"project_id":1234,"payment":{},"operation":[1]}'), 'invalid_field', project => 1234, message => 'operation must be an object')
+! post('empty id', signed_text('{"project_id":1234,"payment":{"id":""}}'), 'invalid_field', project => 1234, message => "payment.id $::text")
+! post('id of 1021 bytes', signed_text('{"project_id":1234,"payment":{"id":"' . 'x' x 1021 . '"}}'), 'invalid_field', project => 1234, message => "payment.id $::text")
+
+
+
+=== TEST 19: ids are harmless in headers, logs and answers
+--- steps
+! my $res = send_callback(signed_text('{"project_id":1234,"payment":{"id":"a\r\nX-Evil: 1\u0000","status":"x\ny"}}')); is($res->{status}, 200, 'status'); my $got = $::service->last_request()->{headers}; is($got->{'x-gate-payment-id'}, 'a%0d%0aX-Evil: 1%00', 'payment id'); is($got->{'x-gate-callback-status'}, 'x%0ay', 'payment status'); is($got->{'x-evil'}, undef, 'no other header')
+! my $res = send_callback(signed_text('{"project_id":1234,"payment":{"id":"a\nb\"c","status":1.5}}')); is($res->{status}, 400, 'status of a refusal'); is(JSON::PP->new->decode($res->{body})->{code}, '2004', 'the answer is JSON')
+
+
+
+=== TEST 20: bodies in memory, in a file, in chunks
+--- config
+    location = /callbacks {
+        client_body_buffer_size  8k;
+        gate_verify              kz ua;
+        proxy_pass               http://service/taken;
+    }
+--- steps
+! shapes_arrive()
+! on_one_connection()
+--- error_log
+a client request body is buffered to a temporary file
+--- no_error_log
+[error]
+[alert]
+
+
+
+=== TEST 21: over HTTP/2
+--- http2
+--- steps
+! http2_arrives()
+
+
+
+=== TEST 22: a body that is too large
+--- config
+    location = /callbacks {
+        client_max_body_size  2k;
+        gate_verify           kz ua;
+        proxy_pass            http://service/taken;
+    }
+--- steps
+! my $count = $::service->count(); is(send_callback(long(2048))->{status}, 413, 'status'); is($::service->count() - $count, 0, 'reached nobody')
+! post('a smaller one', $::good, 'forward', @::kz)
+--- errors
+--- error_log
+client intended to send too large body
+
+
+
+=== TEST 23: deeper or flatter than by default
+--- config
+    location = /callbacks {
+        gate_max_depth  4;
+        gate_verify     kz ua;
+        proxy_pass      http://service/taken;
+    }
+--- steps
+! post('4 levels', $::good, 'forward', @::kz)
+! post('5 levels', signed_text('{"project_id":1234,"a":{"b":{"c":{"d":{}}}}}'), 'bad_json', message => 'body is not acceptable JSON: nesting is too deep at byte 38')
+
+
+
+=== TEST 24: nothing unverified reaches Redis
+--- more_http
+    gate_redis unix:$TEST_NGINX_REDIS_SOCKET timeout=5s;
+--- config
+    location = /callbacks {
+        gate_verify       kz ua;
+        gate_deduplicate  on;
+        proxy_pass        http://service/taken;
+    }
+--- steps
+! $::before = scripts_run()
+! post('another byte', with($::good, 'Success', 'Succesz'), 'bad_signature', project => 1234)
+! post('no signature', $::bare, 'unsigned', project => 1234)
+! post('another project', signed_text($::bare, key => 'ua'), 'bad_signature', project => 1234)
+! post('unknown', signed_text(callback('p', 'success', proj => 999)), 'unknown_project')
+! post('nested signature', with($::good, '"customer":{', '"customer":{"signature":"x",'), 'bad_json', project => 1234, message => 'signature stands in more than one place')
+! post('a type', with($::good, '"amount":100000', '"amount":"100000"'), 'invalid_field', project => 1234, message => 'payment.sum.amount must be an integer')
+! post('not JSON', '{', 'bad_json', message => 'body is not acceptable JSON: unexpected end of text at byte 1')
+! post('GET', $::good, 'bad_method', with => { method => 'GET' })
+! redis_was_not_asked(0)
+! is($::redis->dump(), '', 'Redis is empty')
+! post('verified', $::good, 'forward', @::kz)
+! redis_was_not_asked(2)
+! $::redis->cmd('FLUSHALL')
+
+
+
+=== TEST 25: gate_verify off
+--- config
+    location /callbacks {
+        gate_verify  kz;
+        proxy_pass   http://service/taken;
+        location = /callbacks/plain {
+            gate_verify  off;
+            proxy_pass   http://service/plain;
+        }
+    }
+--- steps
+! my $res = send_callback('x', at => '/callbacks/plain'); is($res->{status}, 200, 'status'); is($res->{body}, 'x', 'answer of the service')
+! post('by its parent', with($::good, 'Success', 'S'), 'bad_signature', project => 1234)

@@ -1,0 +1,233 @@
+#!/usr/bin/perl
+
+# Copyright (C) nginx-gate authors
+#
+# Under load: a reload every second for 30 seconds fails no request; a worker
+# that is killed takes its own requests with it, and nothing else.  In both
+# cases the ledger is right to the unit in the end.
+#
+# GATE_RELOAD_SECONDS makes it shorter or longer.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+
+use Digest::SHA ();
+use Test::More;
+
+use Gate::Env qw( write_key wait_until );
+use Gate::Gateway;
+use Gate::Http;
+use Gate::Load;
+use Gate::Redis;
+use Gate::Upstream;
+
+my $seconds = $ENV{GATE_RELOAD_SECONDS} // 30;
+
+my $key = 'key-of-kz-8d5a0b1e';
+my $path = '/v2/payment/mobile/payout';
+
+write_key('kz.key', $key);
+
+my $redis = Gate::Redis->run();
+my $gate = Gate::Upstream->run();
+
+my $gw = Gate::Gateway->new(workers => 2, level => 'notice',
+    http => <<'_EOC_', server => <<'_EOS_')->start();
+    gate_redis  unix:$TEST_NGINX_REDIS_SOCKET timeout=5s;
+    gate_zone   gate 256k;
+
+    gate_project kz {
+        id           1234;
+        secret_file  $TEST_NGINX_KEYS/kz.key;
+    }
+
+    upstream gate {
+        server     unix:$TEST_NGINX_UPSTREAM_SOCKET;
+        keepalive  8;
+    }
+    proxy_http_version  1.1;
+    proxy_set_header    Connection "";
+_EOC_
+        location /v2/ {
+            gate_sign    kz;
+            gate_limits  on;
+            proxy_pass   http://gate;
+        }
+        location /status {
+            gate_status;
+        }
+_EOS_
+
+my @fields = (
+    'account:number:71234567890',
+    'customer:email:johndoe@example.com',
+    'customer:first_name:John',
+    'customer:id:c1',
+    'customer:ip_address:198.51.100.47',
+    'customer:last_name:Doe',
+);
+
+sub body {
+    my ($id, $signature) = @_;
+
+    my $added = defined $signature
+                ? "\"project_id\":1234,\"signature\":\"$signature\"," : '';
+
+    return "{\"general\":{$added\"payment_id\":\"$id\"},"
+           . '"customer":{"id":"c1","ip_address":"198.51.100.47",'
+           . '"first_name":"John","last_name":"Doe",'
+           . '"email":"johndoe@example.com"},'
+           . '"account":{"number":"71234567890"},'
+           . '"payment":{"amount":3,"currency":"KZT"}}';
+}
+
+# What Gate must get: it answers with the body that it got.
+
+sub signed {
+    my ($id) = @_;
+
+    my $text = join ';', @fields, "general:payment_id:$id",
+                    'general:project_id:1234', 'payment:amount:3',
+                    'payment:currency:KZT';
+
+    return body($id, Digest::SHA::hmac_sha512_base64($text, $key) . '==');
+}
+
+sub payout {
+    my ($id) = @_;
+
+    return { uri => $path, body => body($id), id => $id, timeout => 20,
+             headers => ['Content-Type: application/json',
+                         'X-Upstream: status=200; type=application/json'] };
+}
+
+sub verdict {
+    my ($res) = @_;
+
+    return $res->{error} // "status $res->{status}" if $res->{status} ne '200';
+
+    return $res->{body} eq signed($res->{request}{id}) ? 'ok' : 'another body';
+}
+
+sub count_by_verdict {
+    my %count;
+
+    $count{ verdict($_) }++ for @_;
+
+    return \%count;
+}
+
+# --- the ledger
+
+sub ledger_is {
+    my ($name, @ids) = @_;
+
+    my %state = map {
+        my $entry = $redis->hash($_);
+        (/:([^:]+)$/ => "$entry->{state} $entry->{amount}")
+    } @{ $redis->cmd('KEYS', 'gate:payout:*') };
+
+    is(scalar keys %state, scalar @ids, "$name: so many payouts in the ledger");
+    is(scalar(grep { ($state{$_} // '') !~ /^(?:accepted|unknown) 3$/ } @ids),
+       0, "$name: each of them");
+
+    my %sums = map { ($_ => $redis->cmd('GET', $_)) }
+                   @{ $redis->cmd('KEYS', 'gate:used:*') };
+
+    is(scalar(grep { $sums{$_} != (/_count:/ ? 1 : 3) * @ids } keys %sums), 0,
+       "$name: totals are their sum")
+        or diag(explain(\%sums));
+}
+
+# Windows end on the hour: not while this runs.
+
+sub calm {
+    my ($need) = @_;
+
+    wait_until($need + 10, sub {
+        my $left = 3600 - $redis->cmd('TIME')->[0] % 3600;
+        return $left > $need;
+    });
+
+    $redis->cmd('FLUSHALL');
+    $redis->cmd('HSET', 'gate:limits:{1234}:KZT', 'day', '10000000000');
+}
+
+sub old_workers_are_gone {
+    my ($name) = @_;
+
+    ok(wait_until(20, sub { !$gw->old_workers() }), "$name: no old workers");
+}
+
+# --- reload every second
+
+calm($seconds + 20);
+
+my $reloads = 0;
+my @answers = Gate::Load::run(
+    seconds => $seconds, to => $gw->socket_path(),
+    request => sub { return payout("r$_[0]") },
+    every => [1, sub { $gw->signal('HUP'); $reloads++ }]);
+
+diag(scalar(@answers) . " requests, $reloads reloads, "
+     . scalar(grep { $_->{again} } @answers) . ' on a connection just closed');
+
+cmp_ok($reloads, '>=', $seconds - 3, 'a reload every second');
+is_deeply(count_by_verdict(@answers), { ok => scalar @answers },
+          'no request failed');
+old_workers_are_gone('reload');
+ledger_is('reload', map { $_->{request}{id} } @answers);
+
+# one whose answer was lost is counted as "ok", and then as "repeat"
+
+my $counted;
+
+wait_until(10, sub {
+    my $res = Gate::Http::get('/status', to => $gw->socket_path());
+
+    ($counted) = $res->{body} =~ /^gate_payouts_total\{project="kz",endpoint="mobile",result="ok"\} (\d+)$/m;
+
+    return $counted == @answers;
+});
+is($counted, scalar @answers, 'metrics have counted each of them once');
+
+# --- a worker dies
+
+calm(40);
+
+my (@killed, %lost);
+@answers = Gate::Load::run(
+    seconds => 6, to => $gw->socket_path(),
+    request => sub { return payout("k$_[0]") },
+    every => [1.3, sub { push @killed, $gw->kill_worker(scalar @killed) }]);
+
+my $count = count_by_verdict(@answers);
+my $ok = delete $count->{ok};
+
+diag("$ok requests, " . scalar(@killed) . ' workers killed, lost: '
+     . (join(', ', map { "$count->{$_} $_" } sort keys %$count) || 'none'));
+
+cmp_ok(scalar @killed, '>=', 3, 'workers were killed');
+cmp_ok($ok, '>', 100, 'the others went on');
+is(scalar(grep { !/^closed/ } keys %$count), 0,
+   'what was lost was lost with its connection');
+
+# each client may have had a request there
+my $lost = @answers - $ok;
+cmp_ok($lost, '<=', @killed * (Gate::Load::CLIENTS + Gate::Load::KEPT),
+       'no more than a worker can have had');
+
+# who got no answer asks again, as Gate allows
+my @again = Gate::Http::parallel([
+    map { { to => $gw->socket_path(), method => 'POST', %{ $_->{request} } } }
+    grep { verdict($_) ne 'ok' } @answers ]);
+
+is_deeply(count_by_verdict(@again), @again ? { ok => scalar @again } : {},
+          'lost requests are answered when they are sent again');
+ledger_is('killed', map { $_->{request}{id} } @answers);
+
+$gw->quit('the end', qr/exited on signal 9|control process|open socket #\d+ left/);
+
+done_testing();
