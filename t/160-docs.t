@@ -1,0 +1,482 @@
+#!/usr/bin/perl
+
+# Copyright (C) nginx-gate authors
+#
+# Documents and code say the same: directives, parameters, variables, results,
+# codes, metrics and endpoints; snippets of configuration parse; links lead
+# somewhere.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+
+use Gate::Env qw( root scratch write_file write_key read_file );
+use Test::More;
+
+my $readme  = document('README.md');
+my $example = document('conf.example');
+
+sub document {
+    my ($name) = @_;
+
+    return read_file(root() . "/$name") // BAIL_OUT("no $name");
+}
+
+# All of the module, so that code may move from file to file.
+
+my $module = join '', map { document("src/$_") }
+                      map { m{([^/]+)$} } glob root() . '/src/*.c';
+
+# The text from one pattern up to another.
+
+sub part {
+    my ($text, $from, $to) = @_;
+
+    $text =~ /$from(.*?)$to/s or die "no $from in the text\n";
+
+    return $1;
+}
+
+sub strings { return $_[0] =~ /ngx_string\("([^"]+)"\)/g }
+
+sub unique {
+    my %seen;
+
+    return grep { !$seen{$_}++ } @_;
+}
+
+sub chapter { return part($readme, "\n# $_[0]\n", '\n# ') }
+
+# All of them are known to the code, so that an empty list is no success.
+
+sub told {
+    my ($what, $where, $text, $quote, @names) = @_;
+
+    cmp_ok(scalar @names, '>', 0, "some $what in the code");
+
+    for my $name (unique(@names)) {
+        ok($text =~ $quote->($name), "$where tells of $what $name");
+    }
+}
+
+sub code_span { return qr/`\Q$_[0]\E`/ }
+
+# --- directives
+
+my @inner = strings(part($module,
+                         'project_params\[\] = \{', 'null_string'));
+
+my @directives = part($module,
+                      'gate_commands\[\] = \{', 'null_command')
+                 =~ /\{ ngx_string\("(\w+)"\)/g;
+
+# Names, and the part of the README below its heading
+
+sub headings {
+    return chapter('Directives') =~ /^### (\w+)\n(.*?)(?=^###? |\z)/msg;
+}
+
+sub test_directives {
+    my %at = headings();
+
+    cmp_ok(scalar @directives, '>', 20, 'directives in the code');
+    is_deeply([sort keys %at], [sort @directives],
+              'README has the directives of the code, and no others');
+
+    for my $name (sort keys %at) {
+        like($at{$name}, qr/^\*\*syntax:\*\* `\Q$name\E\b/m, "syntax of $name");
+        like($at{$name}, qr/^\*\*$_:\*\* \S/m, "$_ of $name")
+            for qw( default context phase );
+    }
+
+    told('parameter', 'README', $at{gate_project}, sub { qr/`\Q$_[0]\E / },
+         @inner);
+
+    my @params = part($module,
+                      'redis_params\[\] = \{', 'null_string')
+                 =~ /redis_param\((\w+)\)/g;
+
+    told('parameter', 'README', $at{gate_redis}, sub { qr/`\Q$_[0]\E=`/ },
+         @params);
+}
+
+# The context that a command's flags allow.
+
+sub test_contexts {
+    my %at = headings();
+    my $table = part($module,
+                     'gate_commands\[\] = \{', 'null_command');
+
+    while ($table =~ /\{ ngx_string\("(\w+)"\),\s*([A-Z_0-9|]+),/g) {
+        my ($name, $flags) = ($1, $2);
+
+        my @context = map  { $_->[1] }
+                      grep { $flags =~ /\bNGX_HTTP_$_->[0]_CONF\b/ }
+                           ([MAIN => 'http'], [SRV => 'server'],
+                            [LOC => 'location']);
+
+        my ($told) = ($at{$name} // '') =~ /^\*\*context:\*\* (.*?)\s*$/m;
+
+        is($told, join(', ', @context), "context of $name");
+    }
+}
+
+# Words that look like ours, in all that describes the configuration.
+
+sub test_unknown_names {
+    my %known = map { $_ => 1 }
+                @directives, variables(), metrics();
+
+    for my $name (qw( README.md conf.example doc/redis.md doc/endpoints.md
+                      doc/alerts.yml CHANGES.md ))
+    {
+        my $text = document($name);
+
+        # of a histogram
+        $text =~ s/(\bgate_\w+_seconds)_(?:bucket|sum|count)\b/$1/g;
+
+        # snippets make variables and zones of their own
+        my @own = $text =~ /^ *(?:map|set) .*\$(gate_\w+)|zone +(gate_\w+)/mg;
+        my %own = map { defined ? ($_ => 1) : () } @own;
+
+        my @strange = grep { !$known{$_} && !$own{$_} }
+                      unique($text =~ /(?<![\w@\/.-])\$?\b(gate_\w+)/g);
+
+        is("@strange", '', "$name names nothing that does not exist");
+    }
+}
+
+# --- variables, results, metrics
+
+sub variables {
+    return strings(part($module,
+                        'gate_vars\[\] = \{', 'null_variable'));
+}
+
+# Other names in quotes are names of directives and variables.
+
+sub metrics {
+    my %other = map { $_ => 1 } @directives, variables();
+
+    return grep { !$other{$_} } unique($module =~ /"(gate_[a-z_]+)"/g);
+}
+
+my %status = (
+    OK                     => 200,
+    BAD_REQUEST            => 400,
+    FORBIDDEN              => 403,
+    NOT_ALLOWED            => 405,
+    CONFLICT               => 409,
+    REQUEST_ENTITY_TOO_LARGE => 413,
+    UNSUPPORTED_MEDIA_TYPE => 415,
+    TOO_MANY_REQUESTS      => 429,
+    INTERNAL_SERVER_ERROR  => 500,
+    BAD_GATEWAY            => 502,
+    SERVICE_UNAVAILABLE    => 503,
+    GATEWAY_TIME_OUT       => 504,
+);
+
+# "word status code" of each row of the table of refusals.
+
+sub results {
+    my $table = part($module, 'gate_refusals\[\] = \{', '\n\};');
+    my @rows;
+
+    while ($table =~ /\{ ngx_string\("(\w+)"\),\s*(\w+),\s*"(\w+)"/g) {
+        my ($word, $name, $code) = ($1, $2, $3);
+
+        my $status = $name =~ /^NGX_HTTP_(\w+)$/ ? $status{$1} : $name;
+
+        push @rows, "$word " . ($status // $name) . " $code";
+    }
+
+    return unique(@rows);
+}
+
+# The same of the README's tables; a cell may have two statuses.
+
+sub told_results {
+    my $errors = chapter('Errors');
+    my @rows;
+
+    while ($errors =~ /^\| `(\w+)` \| ([^|]*) \| ([^|]*) \|/mg) {
+        my ($word, $status, $code) = ($1, $2, $3);
+
+        $code =~ tr/`//d;
+        push @rows, map { "$word $_ $code" } split /, /, $status;
+    }
+
+    return unique(@rows);
+}
+
+sub test_results {
+    my @results = results();
+    my %told = map { $_ => 1 } told_results();
+
+    cmp_ok(scalar @results, '>', 30, 'results in the code');
+
+    # Gate's own answer passes; the service's 503 does, too
+
+    my %known = (map({ $_ => 1 } @results),
+                 map({ ("$_ Gate's Gate's" => 1) } qw( ok repeat gate_error )),
+                 'service_error 503 gw_service' => 1);
+
+    for my $result (@results) {
+        my ($word, undef, $code) = split ' ', $result;
+
+        ok($told{$result} || ($code eq '0' && $told{"$word Gate's Gate's"}),
+           "README tells of $result");
+    }
+
+    is(join(', ', grep { !$known{$_} } sort keys %told), '',
+       'README tells of no other results');
+}
+
+sub test_log {
+    my ($format) = $example =~ /log_format gate escape=json(.*?);/s;
+
+    told('member of the log', 'README', chapter('Variables'), \&code_span,
+         $format =~ /"(\w+)":/g);
+}
+
+sub test_words {
+    my $variables = chapter('Variables');
+
+    told('variable', 'README', $variables, sub { qr/`\$\Q$_[0]\E`/ },
+         variables());
+
+    my ($words) = document('src/lua/settle.lua')
+                  =~ /^-- ledger (.*?)^-- from/ms;
+
+    told('settlement', 'README', $variables, \&code_span,
+         $words =~ /^--   (\w+) /mg);
+
+    told('metric', 'README', chapter('Metrics'), \&code_span, metrics());
+}
+
+# --- Redis, endpoints
+
+sub test_redis {
+    my $limits = chapter('Limits in Redis');
+    my $reserve = document('src/lua/reserve.lua');
+
+    told('limit', 'README', $limits, \&code_span,
+         part($reserve, 'local limits = \{', '\}') =~ /(\w+) = false/g);
+
+    told('key', 'README', $limits, sub { qr/^\| `gate:\Q$_[0]\E:/m },
+         strings(part($module, 'gate_key_kinds\[\] = \{', '\};')),
+         map { document("src/lua/$_.lua") =~ /':(\w+):\{'/g }
+             qw( settle mark ));
+
+    # fields that scripts write to an entry
+    my $scripts = join '', map { document("src/lua/$_.lua") }
+                               qw( reserve outcome settle );
+
+    my @fields = grep { /^(?:state|amount|counted|currency|endpoint|digest
+                            |window|flight|attempts|created|updated|code
+                            |status|ops|past|parts|answered|void)$/x }
+                 $scripts =~ /'(\w+)',/g;
+
+    cmp_ok(scalar unique(@fields), '>=', 16, 'fields in the scripts');
+    told('field', 'README', $limits, \&code_span, @fields);
+
+    told('state', 'README', $limits, \&code_span,
+         'unknown', 'accepted',
+         $scripts =~ /state == '(\w+)'/g);
+
+    my @scripts = map { m{/(\w+)\.lua$} } glob root() . '/src/lua/*.lua';
+
+    told('script', 'doc/redis.md', document('doc/redis.md'), \&code_span,
+         @scripts);
+}
+
+sub test_endpoints {
+    my $doc = document('doc/endpoints.md');
+    my $core = document('src/core/gate_payout.c');
+    my $table = part($core, 'gate_endpoints\[\] = \{', '\n\};');
+
+    told('endpoint', 'doc/endpoints.md', $doc, \&code_span,
+         $table =~ /gate_payout_to\("([^"]+)"/g,
+         $table =~ /\{ "[^"]+", "([^"]+)"/g);
+
+    my @fields = part($core, '#define GATE_FIELDS\(field\)', '\n\n')
+                 =~ /"([a-z_.]*)", "(\w+)"/g;
+
+    while (my ($object, $field) = splice @fields, 0, 2) {
+        ok($doc =~ code_span("$object$field"),
+           "doc/endpoints.md tells of $object$field");
+    }
+}
+
+# --- snippets of configuration
+
+my ($snippets, @modules) = (0);
+
+if ($ENV{TEST_NGINX_LOAD_MODULES}) {
+    @modules = ("load_module $ENV{TEST_NGINX_LOAD_MODULES};");
+}
+
+# What a snippet needs that is not in it.
+
+sub surroundings {
+    my ($text) = @_;
+
+    return $text if $text =~ /^http \{/m;
+
+    $text = "server {\n    listen 1;\n$text\n}" if $text !~ /^server \{/m;
+
+    my $keys = "$ENV{TEST_NGINX_KEYS}";
+
+    return <<"END";
+events { }
+http {
+gate_redis unix:redis.sock;
+gate_project kz { id 1234; secret_file $keys/kz.key; }
+gate_project cards { id 123; secret_file $keys/cards.key; }
+$text
+}
+END
+}
+
+# No port, no name to be resolved and no file of the system is needed.
+
+sub local_names {
+    my ($text, $dir) = @_;
+
+    my $n = 0;
+
+    $text =~ s/^load_module .*\n//m;
+    $text =~ s/\b(listen\s+)[\w.:]+/$1 . "unix:$dir\/s" . ++$n/ge;
+    $text =~ s/\bapi\.example\.com\b/127.0.0.1/g;
+    $text =~ s{\b(secret_file\s+)secrets/}{$1$ENV{TEST_NGINX_KEYS}/}g;
+    $text =~ s{(?:/etc/ssl/certs|\btls)/[\w-]+\.(crt|key)}{$dir/tls.$1}g;
+
+    my $paths = join '', map { "    ${_}_temp_path $dir/temp;\n" }
+                             qw( client_body proxy fastcgi uwsgi scgi );
+
+    $text =~ s/^http \{\n/http {\n    access_log off;\n$paths/m;
+
+    return join "\n", @modules, "pid $dir/nginx.pid;", $text, '';
+}
+
+sub certificate {
+    my ($dir) = @_;
+
+    my $log = `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \\
+                   -nodes -days 2 -subj /CN=gateway.example.com \\
+                   -out '$dir/tls.crt' -keyout '$dir/tls.key' 2>&1`;
+
+    is($?, 0, 'a certificate for snippets') or diag($log);
+}
+
+sub test_snippet {
+    my ($name, $text, $dir) = @_;
+
+    my $conf = write_file("$dir/nginx.conf",
+                          local_names(surroundings($text), $dir));
+    my $out = `'$ENV{TEST_NGINX_BINARY}' -t -e '$dir/error.log' -p '$dir/' \\
+                   -c '$conf' 2>&1`;
+
+    is($?, 0, "$name: nginx -t") or diag($out, $text);
+    unlike($out, qr/\[(?:warn|error|crit|alert|emerg)\]/, "$name: no warning");
+
+    $snippets++;
+}
+
+sub test_snippets {
+    my $dir = scratch() . '/docs';
+
+    mkdir $dir, 0755;
+    certificate($dir);
+    write_key("$_.key", "key of $_\n") for qw( kz cards );
+
+    for my $name (qw( README.md doc/redis.md doc/endpoints.md )) {
+        my $text = document($name);
+
+        while ($text =~ /^```nginx\n(.*?)^```$/msg) {
+            my $snippet = $1;
+            my $line = 1 + (substr($text, 0, $-[0]) =~ tr/\n//);
+
+            test_snippet("$name line $line", $snippet, $dir);
+        }
+    }
+
+    cmp_ok($snippets, '>', 5, 'snippets');
+}
+
+# --- links
+
+# As GitHub makes it of a heading.
+
+sub anchor {
+    my ($heading) = @_;
+
+    $heading = lc $heading;
+    $heading =~ s/[^\w\- ]//g;
+    $heading =~ tr/ /-/;
+
+    return $heading;
+}
+
+sub test_links {
+    for my $name (map { s{^\Q@{[root()]}\E/}{}r }
+                      root() . '/README.md', root() . '/CHANGES.md',
+                      glob root() . '/doc/*.md')
+    {
+        my $text = document($name);
+        my ($dir) = $name =~ m{^(.*/)};
+
+        $text =~ s/^```.*?^```$//msg;
+
+        my @broken = grep { !link_works($_, $name, $dir // '') }
+                          $text =~ /\]\(([^)\s]+)\)/g;
+
+        is("@broken", '', "$name: links lead somewhere");
+    }
+}
+
+sub link_works {
+    my ($link, $name, $dir) = @_;
+
+    return 1 if $link =~ /^https?:/;
+
+    my ($file, $part) = $link =~ /^([^#]*)(?:#(.*))?$/;
+
+    $file = $file eq '' ? $name : "$dir$file";
+
+    return 0 if !-e root() . "/$file";
+    return 1 if !defined $part;
+
+    return grep { anchor($_) eq $part } document($file) =~ /^#+ (.+)$/mg;
+}
+
+# --- what a text must not have
+
+sub test_text {
+    for my $name ('README.md', 'CHANGES.md', 'conf.example',
+                  map { "doc/$_" } qw( redis.md endpoints.md alerts.yml ))
+    {
+        my $text = document($name);
+
+        unlike($text, qr/[^\n\x20-\x7e]/, "$name: ASCII, no tabs");
+        unlike($text, qr/ \n(?<!  \n)/, "$name: no spaces at ends of lines");
+    }
+}
+
+test_directives();
+test_contexts();
+test_unknown_names();
+test_results();
+test_words();
+test_log();
+test_redis();
+test_endpoints();
+test_snippets();
+test_links();
+test_text();
+
+like($example, qr/^load_module modules\/ngx_http_gate_module\.so;$/m,
+     'conf.example loads the module');
+
+done_testing();
