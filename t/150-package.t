@@ -1,0 +1,329 @@
+#!/usr/bin/perl
+
+# Copyright (C) nginx-gate authors
+#
+# What is around the module: docker-compose.yml and the configuration of its
+# gateway, the rules for Prometheus, "make install", the Debian package.  The
+# package itself is built and tried by util/compat.
+
+use strict;
+use warnings;
+
+use File::Basename qw(dirname);
+use File::Find qw(find);
+use File::Path qw(make_path);
+use File::Temp qw(tempdir);
+use FindBin;
+use JSON::PP ();
+use Test::More;
+
+chdir "$FindBin::Bin/.." or BAIL_OUT("no $FindBin::Bin/..: $!");
+
+my $dir = tempdir(CLEANUP => 1);
+
+compose();
+gateway_conf();
+alerts();
+install();
+debian();
+
+done_testing();
+
+
+sub contents {
+    my ($path) = @_;
+
+    open my $f, '<:raw', $path or die "$path: $!";
+    local $/;
+
+    return scalar <$f>;
+}
+
+sub put {
+    my ($path, $text) = @_;
+
+    make_path(dirname($path));
+    open my $f, '>:raw', $path or die "$path: $!";
+    print {$f} $text;
+    close $f or die "$path: $!";
+}
+
+sub run {
+    my (@argv) = @_;
+
+    my $pid = open my $f, '-|';
+    die "fork: $!" if !defined $pid;
+
+    if ($pid == 0) {
+        open STDERR, '>&', \*STDOUT;
+        exec { $argv[0] } @argv or exit 127;
+    }
+
+    local $/;
+    my $out = <$f> // '';
+    close $f;
+
+    return ($?, $out);
+}
+
+sub yaml {
+    my ($path) = @_;
+
+    my ($status, $json) = run('/usr/bin/python3', '-c', <<'END', $path);
+import json, sys, yaml
+json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)
+END
+
+    return $status == 0 ? JSON::PP::decode_json($json) : BAIL_OUT($json);
+}
+
+
+# --- containers
+
+sub compose {
+    my $compose = yaml('docker-compose.yml');
+    my $services = $compose->{services};
+
+    is_deeply([sort keys %$services],
+        [qw( certificates gate gateway limits redis service )], 'services');
+
+    for my $name (sort keys %$services) {
+        hardened($name, $services->{$name});
+        refers($name, $services->{$name}, $compose);
+    }
+
+    my @published = grep { $services->{$_}{ports} } sort keys %$services;
+    is_deeply(\@published, ['gateway'], 'only the gateway is published');
+
+    my @open = grep { !$compose->{networks}{$_}{internal} }
+               sort keys %{ $compose->{networks} };
+    is_deeply(\@open, ['outside'], 'one network has a way out');
+
+    my @outside = grep { ref $services->{$_}{networks} eq 'HASH'
+                         && exists $services->{$_}{networks}{outside} }
+                  sort keys %$services;
+    is_deeply(\@outside, ['gateway'], 'and only the gateway is in it');
+
+    my $redis = join ' ', @{ $services->{redis}{command} };
+    like($redis, qr/--appendonly yes/, 'redis keeps what it is told');
+    like($redis, qr/--maxmemory-policy noeviction/, 'redis evicts nothing');
+    ok($services->{redis}{healthcheck}, 'health of redis');
+
+    for my $name (qw( gate service )) {
+        ok($services->{$name}{healthcheck}, "health of the $name");
+    }
+
+    like(contents('docker/Dockerfile'), qr/^HEALTHCHECK .*"healthy"\]$/m,
+        'health of the gateway');
+}
+
+sub hardened {
+    my ($name, $service) = @_;
+
+    ok($service->{read_only}, "$name: read-only root");
+    is_deeply($service->{cap_drop}, ['ALL'], "$name: no capabilities");
+    is_deeply($service->{security_opt}, ['no-new-privileges:true'],
+        "$name: no new privileges");
+    ok(!$service->{privileged} && !$service->{cap_add}, "$name: unprivileged");
+
+    my $user = $service->{user} // dockerfile_user($service->{build}{target});
+    like($user, qr/^(?!0)\d+:(?!0)\d+$/, "$name: not run as root");
+}
+
+sub dockerfile_user {
+    my ($target) = @_;
+
+    my ($stage) = contents('docker/Dockerfile')
+        =~ /^FROM debian:bookworm-slim AS \Q$target\E\n(.*?)(?=^FROM|\z)/ms;
+    my ($user) = ($stage // '') =~ /^USER (\S+)$/m;
+
+    return $user // 'none';
+}
+
+# whatever a service names is defined, and is there
+
+sub refers {
+    my ($name, $service, $compose) = @_;
+
+    my @missing;
+
+    push @missing, grep { !$compose->{services}{$_} }
+                   keys %{ $service->{depends_on} // {} };
+
+    for my $secret (@{ $service->{secrets} // [] }) {
+        my $file = ($compose->{secrets}{$secret} // {})->{file} // '';
+        push @missing, $secret if !-s $file;
+    }
+
+    for my $volume (@{ $service->{volumes} // [] }) {
+        my ($source) = split /:/, $volume;
+        push @missing, $source if !exists $compose->{volumes}{$source};
+    }
+
+    my $networks = $service->{networks} // [];
+    $networks = [keys %$networks] if ref $networks eq 'HASH';
+    push @missing, grep { !exists $compose->{networks}{$_} } @$networks;
+
+    is("@missing", '', "$name: all that it names is there");
+}
+
+# each line of the sed script has found what it changes in conf.example
+
+sub gateway_conf {
+    my ($status, $conf) = run('sed', '-f', 'docker/nginx.sed', 'conf.example');
+
+    is($status, 0, 'docker/nginx.sed');
+
+    for my $line (
+        'error_log        stderr notice;',
+        'pid              /var/lib/nginx/nginx.pid;',
+        'access_log /dev/stdout gate;',
+        'include          /var/lib/nginx/resolver.conf;',
+        'listen 8080;',
+        'listen      8443 ssl;',
+        'listen     127.0.0.1:8081;',
+        'set $gate_address api.example.com:8443;',
+        'proxy_ssl_trusted_certificate tls/ca.crt;',
+        'server    service:9000;',
+        'allow 172.16.0.0/12;',
+        map({ ("/run/secrets/$_.key;") } qw( kz cards )))
+    {
+        my $n = () = $conf =~ /^[^#\n]*\Q$line\E(?: *#.*)?$/mg;
+        is($n, 1, "the gateway has $line");
+    }
+
+    my $code = $conf =~ s/#.*//gr;
+    unlike($code, qr{^\s*resolver\s|203\.0\.113|:443\b|\s443\b|/etc/|/var/log/
+                    |127\.0\.0\.1:(?!8081)|^user\s}mx,
+        'and nothing of what is not in its container');
+
+    starts($conf);
+}
+
+# what is different here: paths, sockets, the name of the service
+
+sub starts {
+    my ($conf) = @_;
+
+    my $nginx = $ENV{TEST_NGINX_BINARY} // 'nginx';
+    my $module = $ENV{GATE_MODULE} // "$FindBin::Bin/../build/"
+                                      . 'ngx_http_gate_module.so';
+    my $load = $ENV{GATE_STATIC} ? '' : "load_module $module;";
+    my $n = 0;
+
+    my $temp = join "\n", map { "    ${_}_temp_path $dir/$_;" }
+                          qw( client_body proxy fastcgi uwsgi scgi );
+
+    $conf =~ s/^load_module .*/$load/m;
+    $conf =~ s/^http \{$/http {\n$temp/m;
+    $conf =~ s{/run/secrets/|/var/lib/nginx/}{$dir/}g;
+    $conf =~ s{ tls/}{ $dir/}g;
+    $conf =~ s/service:9000/127.0.0.1:9/;
+    $conf =~ s{(listen\s+)[\d.:]+}{$1 . "unix:$dir/" . $n++ . '.sock'}ge;
+
+    put("$dir/nginx.conf", $conf);
+    put("$dir/resolver.conf", "resolver 127.0.0.1;\n");
+    put("$dir/$_.key", contents("docker/secrets/$_.key")) for qw( kz cards );
+
+    my ($status, $out) = run('openssl', 'req', '-x509', '-newkey', 'rsa:2048',
+        '-nodes', '-days', '2', '-subj', '/CN=gateway.example.com',
+        '-keyout', "$dir/gateway.key", '-out', "$dir/gateway.crt");
+    is($status, 0, 'certificate') or diag $out;
+    put("$dir/ca.crt", contents("$dir/gateway.crt"));
+
+    ($status, $out) = run($nginx, '-t', '-e', 'stderr',
+        '-c', "$dir/nginx.conf");
+    is($status, 0, 'nginx -t with the configuration of the gateway')
+        or diag $out;
+}
+
+
+# --- Prometheus
+
+# a rule with a name that nginx never tells is silent for ever
+
+sub alerts {
+    my @rules = map { @{ $_->{rules} } } @{ yaml('doc/alerts.yml')->{groups} };
+    my $page = contents('src/ngx_http_gate_status.c');
+    my %result = map { $_ => 1 }
+        contents('src/ngx_http_gate_refuse.c') =~ /ngx_string\("(\w+)"\)/g;
+    my $readme = contents('README.md');
+
+    cmp_ok(scalar @rules, '>', 10, 'rules for Prometheus');
+
+    my %recorded = map { ($_->{record} // '') => 1 } @rules;
+
+    for my $rule (@rules) {
+        my $name = $rule->{alert} // $rule->{record};
+        my @unknown = grep { my $metric = s/_bucket$//r; $page !~ /"$metric"/ }
+                      ($rule->{expr} =~ s/"[^"]*"//gr) =~ /\b(gate_\w+)/g;
+        push @unknown, grep { !$recorded{$_} }
+                       $rule->{expr} =~ /\b(gate:[\w:]+)/g;
+
+        for my $words ($rule->{expr} =~ /result=~?"([^"]+)"/g) {
+            push @unknown, grep {
+                my $word = $_;
+                !grep { /^(?:$word)$/ } keys %result;
+            } split /\|/, $words;
+        }
+
+        is("@unknown", '', "$name: all that it looks at is there");
+
+        my ($title) = ($rule->{annotations}{runbook} // next) =~ /, ([^,]+)$/;
+        like($readme, qr/^#+ \Q$title\E$/m, "$name: its runbook is there");
+    }
+
+    SKIP: {
+        my ($there) = run('promtool', '--version');
+        skip('no promtool here (Debian: prometheus)', 1) if $there != 0;
+
+        my ($status, $out) = run(qw( promtool test rules t/data/alerts.yml ));
+        is($status, 0, 'the rules fire when they should') or diag $out;
+    }
+}
+
+
+# --- installation
+
+sub install {
+    my $root = "$dir/root";
+    my ($status, $out) = run('make', '-s', '-o', 'all', 'install',
+        "DESTDIR=$root", 'PREFIX=/opt/gate', 'MODULES_DIR=/opt/modules');
+
+    is($status, 0, 'make install') or diag $out;
+
+    my %mode;
+    find({ no_chdir => 1, wanted => sub {
+        $mode{s/^\Q$root\E//r} = sprintf('%o', (stat)[2] & 07777) if -f;
+    } }, $root);
+
+    is_deeply(\%mode, {
+        '/opt/gate/bin/gatesig' => '755',
+        '/opt/gate/share/man/man1/gatesig.1' => '644',
+        '/opt/modules/ngx_http_gate_module.so' => '644',
+        map { ("/opt/gate/share/nginx-gate/$_.lua" => '644') }
+            qw( mark outcome reserve settle status ),
+    }, 'DESTDIR, PREFIX and MODULES_DIR are honored');
+}
+
+sub debian {
+    my ($debian) = contents('debian/changelog') =~ /^nginx-gate \(([^)]+)\)/;
+    my ($ours) = contents('CHANGES.md') =~ /^## (\d[\d.]*)/m;
+
+    is($debian, $ours, 'versions of the package and of CHANGES.md');
+
+    for my $list (glob 'debian/libnginx-mod-http-gate.*') {
+        my @missing = grep { !glob_exists($_) }
+                      map { (split)[0] } split /\n/, contents($list);
+
+        is("@missing", '', "$list: all files are there");
+    }
+}
+
+sub glob_exists {
+    my ($pattern) = @_;
+
+    my @files = grep { -e } glob $pattern;
+
+    return @files > 0;
+}
