@@ -51,7 +51,7 @@ build/gatesig: src/gatesig.c $(core) $(core_h) | deps
 	@ls $@
 
 asan: deps
-	@util/build asan "$${NGX_SRC:-$$(util/nginx-source)}"
+	@src=$${NGX_SRC:-$$(util/nginx-source)} && util/build asan "$$src"
 
 demo: all
 	@util/deps run
