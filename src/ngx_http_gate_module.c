@@ -23,7 +23,10 @@ static void ngx_http_gate_digest_cleanup(void *data);
 static ngx_int_t ngx_http_gate_check_redis(ngx_conf_t *cf,
     ngx_http_gate_loc_conf_t *conf);
 static ngx_int_t ngx_http_gate_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_gate_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_gate_init_process(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_gate_forbid_core(ngx_cycle_t *cycle,
+    ngx_http_gate_main_conf_t *gmcf);
 static void ngx_http_gate_metrics_handler(ngx_event_t *ev);
 static void ngx_http_gate_exit_process(ngx_cycle_t *cycle);
 
@@ -100,6 +103,13 @@ static ngx_command_t  ngx_http_gate_commands[] = {
       ngx_http_gate_secret_check,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("gate_core_dump"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_gate_main_conf_t, core_dump),
       NULL },
 
     { ngx_string("gate_sign"),
@@ -253,7 +263,7 @@ ngx_module_t  ngx_http_gate_module = {
     ngx_http_gate_commands,          /* module directives */
     NGX_HTTP_MODULE,                 /* module type */
     NULL,                            /* init master */
-    NULL,                            /* init module */
+    ngx_http_gate_init_module,       /* init module */
     ngx_http_gate_init_process,      /* init process */
     NULL,                            /* init thread */
     NULL,                            /* exit thread */
@@ -357,6 +367,7 @@ ngx_http_gate_create_main_conf(ngx_conf_t *cf)
     }
 
     gmcf->secret_check = NGX_CONF_UNSET_MSEC;
+    gmcf->core_dump = NGX_CONF_UNSET;
     gmcf->timezone = NGX_CONF_UNSET;
     gmcf->ledger_ttl = NGX_CONF_UNSET;
 
@@ -372,6 +383,7 @@ ngx_http_gate_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_pool_cleanup_t  *cln;
 
     ngx_conf_init_msec_value(gmcf->secret_check, NGX_HTTP_GATE_SECRET_CHECK);
+    ngx_conf_init_value(gmcf->core_dump, 0);
     ngx_conf_init_value(gmcf->timezone, 0);
     ngx_conf_init_value(gmcf->ledger_ttl, NGX_HTTP_GATE_LEDGER_TTL);
 
@@ -577,6 +589,32 @@ ngx_http_gate_init(ngx_conf_t *cf)
 
 
 static ngx_int_t
+ngx_http_gate_init_module(ngx_cycle_t *cycle)
+{
+    ngx_core_conf_t            *ccf;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_gate_module);
+
+    if (gmcf == NULL || gmcf->core_dump || gmcf->secrets.nelts == 0) {
+        return NGX_OK;
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    if (ccf->rlimit_core != NGX_CONF_UNSET && ccf->rlimit_core != 0) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "\"worker_rlimit_core\" does nothing "
+                      "without \"gate_core_dump on\"");
+    }
+
+    /* the master has the keys, too */
+
+    return ngx_http_gate_forbid_core(cycle, gmcf);
+}
+
+
+static ngx_int_t
 ngx_http_gate_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_gate_main_conf_t  *gmcf;
@@ -588,6 +626,12 @@ ngx_http_gate_init_process(ngx_cycle_t *cycle)
             && ngx_process != NGX_PROCESS_SINGLE))
     {
         return NGX_OK;
+    }
+
+    /* nginx allows it again in each worker */
+
+    if (ngx_http_gate_forbid_core(cycle, gmcf) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     if (gmcf->secret_check && gmcf->secrets.nelts
@@ -620,6 +664,30 @@ ngx_http_gate_init_process(ngx_cycle_t *cycle)
 
         ngx_http_gate_metrics_handler(&gmcf->metrics->event);
     }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Keyed states of OpenSSL are in its ordinary heap, and bodies of payouts in
+ * nginx's pools: a part of the memory could not be left out of a dump.
+ */
+
+static ngx_int_t
+ngx_http_gate_forbid_core(ngx_cycle_t *cycle, ngx_http_gate_main_conf_t *gmcf)
+{
+#if (NGX_HAVE_PR_SET_DUMPABLE)
+
+    if (!gmcf->core_dump && gmcf->secrets.nelts
+        && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+    {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
+                      "prctl(PR_SET_DUMPABLE) failed");
+        return NGX_ERROR;
+    }
+
+#endif
 
     return NGX_OK;
 }

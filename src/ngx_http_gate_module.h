@@ -104,6 +104,7 @@ typedef struct {
 typedef struct {
     ngx_array_t                secrets;   /* ngx_http_gate_secret_t * */
     ngx_msec_t                 secret_check; /* 0: off */
+    ngx_flag_t                 core_dump;
     ngx_array_t                projects;  /* ngx_http_gate_project_t * */
 
     /* per-worker memory of one synchronous parse-and-sign at a time */

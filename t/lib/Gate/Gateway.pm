@@ -39,8 +39,8 @@ sub new {
     mkdir "$dir/html", 0755;
 
     my $self = bless {
-        workers => 1, http => '', server => '', main => '', level => 'info',
-        %opt,
+        workers => 1, user => 'root', level => 'info',
+        http => '', server => '', main => '', %opt,
         name => $name, dir => $dir, log => "$dir/error.log",
         socket => "$dir/http.sock", port => free_port(),
     }, $class;
@@ -72,7 +72,7 @@ sub _conf {
     my $dir = $self->{dir};
     my $load = join "\n", map { "load_module $_;" }
                           split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
-    my $user = $> == 0 ? 'user root;' : '';
+    my $user = $> == 0 ? "user $self->{user};" : '';
     my $temp = join "\n", map { "    ${_}_temp_path $dir/$_;" }
                           qw( client_body proxy fastcgi uwsgi scgi );
 

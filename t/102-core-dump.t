@@ -1,0 +1,168 @@
+#!/usr/bin/perl
+
+# Copyright (C) nginx-gate authors
+#
+# A worker or a master that crashes leaves no core file, which would have the
+# keys; with "gate_core_dump on" it does, and the key is found there.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+
+use Digest::SHA ();
+use Test::More;
+
+use Gate::Env qw( scratch read_file wait_child wait_until );
+use Gate::Gateway;
+use Gate::Outbound ();
+
+my $cores = scratch() . '/cores';
+
+mkdir $cores or die "cannot make $cores: $!\n";
+chmod 0777, $cores, scratch();
+chdir $cores or die "cannot go to $cores: $!\n";
+
+# of this process and what it starts
+system "prlimit --pid $$ --core=unlimited 2>/dev/null";
+
+# --- crashes
+
+sub clear { unlink glob "$cores/*" }
+
+# How a child ends here that has nothing to hide: is there a core file?
+
+sub writes_cores {
+    my $pid = fork // die "fork() failed: $!\n";
+
+    exec 'sh', '-c', 'kill -ABRT $$' if !$pid;
+    waitpid $pid, 0;
+
+    my $dumped = $? & 128;
+
+    # a core pattern may lead elsewhere
+    my $here = glob "$cores/*";
+
+    clear();
+
+    return $dumped && $here;
+}
+
+sub gateway {
+    my ($name, $dump, $user) = @_;
+
+    clear();
+
+    return Gate::Gateway->new(
+        name => $name,
+        user => $user // 'root',
+        main => "worker_rlimit_core 1g; working_directory $cores;",
+        http => ($dump ? "gate_core_dump $dump;\n" : '')
+                . $Gate::Outbound::http_config,
+        server => 'location /v2/ { gate_sign kz; proxy_pass http://gate; }',
+    )->start();
+}
+
+sub crash_worker {
+    my ($gateway) = @_;
+
+    my ($worker) = $gateway->workers();
+
+    kill 'ABRT', $worker;
+    $gateway->wait_workers($worker);
+    wait_until(10, sub { $gateway->log_text() =~ / $worker exited on / });
+
+    my ($line) = $gateway->log_text() =~ /( $worker exited on signal .*)/;
+
+    return $line =~ /core dumped/ ? 1 : 0;
+}
+
+# nginx would not survive its master
+
+sub crash_master {
+    my ($gateway) = @_;
+
+    my @workers = $gateway->workers();
+
+    $gateway->signal('ABRT');
+    my $status = wait_child(delete $gateway->{pid}, 20);
+    kill 'KILL', @workers;
+
+    return $status & 128 ? 1 : 0;
+}
+
+# --- what a core file has
+
+# The inner and the outer state of SHA-512, keyed.
+
+sub has_key {
+    no warnings 'portable';
+
+    my $key = $Gate::Outbound::kz_key;
+    $key .= "\0" x (128 - length $key);
+
+    my $core = join '', map { read_file($_) } glob "$cores/*";
+    my $found = 0;
+
+    for my $pad ("\x36", "\x5c") {
+        my $sha = Digest::SHA->new('sha512')->add($key ^ ($pad x 128));
+        my ($words) = $sha->getstate() =~ /^H:(.*)$/m;
+
+        $found++
+            if index($core, pack 'Q<8', map { hex } split /:/, $words) >= 0;
+    }
+
+    return $found;
+}
+
+# --- what must be true
+
+sub none {
+    my ($name, $dump, $user) = @_;
+
+    my $gateway = gateway($name, $dump, $user);
+
+    is(crash_worker($gateway), 0, "$name: no core of a worker");
+    is_deeply([glob "$cores/*"], [], "$name: no file");
+
+    $gateway->reload();
+    is(crash_worker($gateway), 0, "$name: nor after a reload");
+
+    is(crash_master($gateway), 0, "$name: no core of the master");
+    is_deeply([glob "$cores/*"], [], "$name: no file");
+
+    is($gateway->count_log(qr/"worker_rlimit_core" does nothing without /), 2,
+       "$name: what is in vain is said at a start and at a reload");
+}
+
+sub some {
+    my $gateway = gateway('on', 'on');
+
+    is(crash_worker($gateway), 1, 'on: a core of a worker');
+    is(has_key(), 2, 'on: with the keyed states');
+    is($gateway->count_log(qr/"worker_rlimit_core" does nothing/), 0,
+       'on: nothing is in vain');
+
+    clear();
+    is(crash_master($gateway), 1, 'on: a core of the master');
+    is(has_key(), 2, 'on: with the keyed states');
+}
+
+plan skip_all => 'no core files on this system' if !writes_cores();
+
+none('default');
+none('off', 'off');
+
+# nginx itself allows dumps again when it has changed the user
+none('user', undef, 'nobody nogroup') if $> == 0;
+
+SKIP: {
+    # the sanitizer takes the limit away
+    skip 'ASan', 5 if ($ENV{TEST_NGINX_BINARY} // '') =~ /asan/;
+    some();
+}
+
+clear();
+chdir '/';
+
+done_testing();
