@@ -99,6 +99,13 @@ ngx_http_gate_ctx_cleanup(void *data)
 }
 
 
+ngx_uint_t
+ngx_http_gate_is_left(ngx_http_gate_ctx_t *ctx)
+{
+    return ctx->asked && !ctx->done;
+}
+
+
 void
 ngx_http_gate_count(ngx_http_gate_ctx_t *ctx)
 {
@@ -108,12 +115,14 @@ ngx_http_gate_count(ngx_http_gate_ctx_t *ctx)
 
     gmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_gate_module);
 
-    if (gmcf->metrics == NULL || !ctx->done) {
+    if (gmcf->metrics == NULL
+        || (!ctx->done && !ngx_http_gate_is_left(ctx)))
+    {
         return;
     }
 
     series = (ctx->project != NULL) ? ctx->project->series : gmcf->strangers;
-    result = ctx->result;
+    result = ctx->done ? (ngx_uint_t) ctx->result : NGX_HTTP_GATE_CLIENT_LEFT;
 
     if (ctx->redis_usec) {
         ngx_http_gate_count_time(gmcf->metrics, NGX_HTTP_GATE_TIME_REDIS,

@@ -80,6 +80,7 @@ typedef enum {
     NGX_HTTP_GATE_UPSTREAM_ERROR,
     NGX_HTTP_GATE_BAD_ANSWER,
     NGX_HTTP_GATE_UPSTREAM_TIMEOUT,
+    NGX_HTTP_GATE_CLIENT_LEFT,
     NGX_HTTP_GATE_INTERNAL,
     NGX_HTTP_GATE_RESULTS
 } ngx_http_gate_result_e;
@@ -290,6 +291,12 @@ ngx_int_t ngx_http_gate_filter_init(ngx_conf_t *cf);
  * Tells the zone, which must be there, what this worker has counted itself.
  */
 void ngx_http_gate_tell(ngx_http_gate_main_conf_t *gmcf);
+
+/*
+ * Whether the request was, or is, waiting for Redis without a result: once it
+ * is over, its client has left.
+ */
+ngx_uint_t ngx_http_gate_is_left(ngx_http_gate_ctx_t *ctx);
 
 /*
  * Counts a request that is over.

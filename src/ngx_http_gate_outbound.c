@@ -205,6 +205,8 @@ ngx_http_gate_outbound_process(ngx_http_request_t *r,
     ngx_http_gate_result_e      result;
     ngx_http_gate_main_conf_t  *gmcf;
 
+    ctx->endpoint = ngx_http_gate_outbound_endpoint(r);
+
     if (ngx_http_gate_outbound_project(r, &ctx->project) != NGX_OK) {
         return ngx_http_gate_refuse(r, ctx, NGX_HTTP_GATE_INTERNAL);
     }
@@ -427,8 +429,6 @@ ngx_http_gate_outbound_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_loc_conf_t  *glcf;
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
-
-    ctx->endpoint = ngx_http_gate_outbound_endpoint(r);
 
     rc = gate_payout_check(doc, ctx->endpoint, glcf->validate, payout,
                            &ctx->err);

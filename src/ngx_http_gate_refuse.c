@@ -196,6 +196,9 @@ static ngx_http_gate_refusal_t  ngx_http_gate_refusals[] = {
       "no answer from Gate in time: the outcome is unknown, "
       "ask for the payment's status or send the same request again" },
 
+    /* NGX_HTTP_GATE_CLIENT_LEFT, for logs and counters only */
+    { ngx_string("client_left"), NGX_HTTP_CLIENT_CLOSED_REQUEST, "0", "" },
+
     /* NGX_HTTP_GATE_INTERNAL */
     { ngx_string("internal_error"), NGX_HTTP_INTERNAL_SERVER_ERROR,
       "gw_internal", "the gateway could not process the request" }

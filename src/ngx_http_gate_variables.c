@@ -270,11 +270,12 @@ ngx_http_gate_variable_result(ngx_http_request_t *r,
 
     ctx = ngx_http_gate_variable_ctx(r, v);
 
-    if (ctx == NULL || !ctx->done) {
+    if (ctx == NULL || (!ctx->done && !ngx_http_gate_is_left(ctx))) {
         return NGX_OK;
     }
 
-    word = *ngx_http_gate_result_word(ctx->result);
+    word = *ngx_http_gate_result_word(ctx->done ? ctx->result
+                                                : NGX_HTTP_GATE_CLIENT_LEFT);
 
     if (ctx->dry_run) {
 

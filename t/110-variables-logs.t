@@ -295,10 +295,10 @@ sub {
 --- error_code eval: [ 405, 415, 415, 422, 400, 400, 403, 403 ]
 --- response_headers eval
 [ map { "X-Gate: $_\nX-Color: red" }
-  'kz|1234|||||bad_method', 'kz|1234|||||bad_content_type',
-  'kz|1234|||||bad_encoding', 'kz|1234|||||bad_json',
+  'kz|1234||payout|||bad_method', 'kz|1234||payout|||bad_content_type',
+  'kz|1234||payout|||bad_encoding', 'kz|1234||payout|||bad_json',
   'kz|1234|p|payout|||missing_field', 'kz|1234|p|payout|||invalid_field',
-  '||||||unknown_project', 'kz|1234|payment_47|payout|100000|KZT|other_project' ]
+  '|||other|||unknown_project', 'kz|1234|payment_47|payout|100000|KZT|other_project' ]
 --- response_body_like eval: [ ('"status":"error"') x 8 ]
 
 

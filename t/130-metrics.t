@@ -365,10 +365,10 @@ _EOC_
         payout_amount_minor_total{currency="KZT",project="kz",result="refused"} +1
         payout_amount_minor_total{currency="KZT",project="kz",result="sent"} +5
         payouts_total{endpoint="card",project="kz",result="missing_field"} +1
-        payouts_total{endpoint="other",project="kz",result="bad_json"} +1
-        payouts_total{endpoint="other",project="kz",result="bad_method"} +1
+        payouts_total{endpoint="mobile",project="kz",result="bad_json"} +1
+        payouts_total{endpoint="mobile",project="kz",result="bad_method"} +1
+        payouts_total{endpoint="mobile",project="unknown",result="unknown_project"} +2
         payouts_total{endpoint="other",project="kz",result="ok"} +1
-        payouts_total{endpoint="other",project="unknown",result="unknown_project"} +2
         payouts_total{endpoint="status",project="kz",result="ok"} +1
 _EOC_
         local $::Gate::Payouts::bodies{bad} = '{"general":';
@@ -388,7 +388,41 @@ _EOC_
 
 
 
-=== TEST 2: a dry run counts what would have been refused
+=== TEST 2: clients that leave while Redis is asked
+--- http_config eval
+$::http_config =~ s/timeout=500ms/timeout=30s/r . <<'_EOC_';
+    log_format  results $gate_result;
+    access_log  logs/results.log results;
+_EOC_
+--- after eval
+sub {
+    my $logged = sub {
+        my $file = "$ENV{TEST_NGINX_SERVROOT}/logs/results.log";
+
+        return scalar(() = Gate::Env::read_file($file) =~ /^client_left$/mg);
+    };
+    my $before = $logged->();
+
+    $::redis->freeze();
+
+    ::adds('left', <<'_EOC_', sub {
+        callbacks_total{project="kz",result="client_left",status="decline"} +1
+        callbacks_verified_total{key="current",project="kz"} +1
+        payout_amount_minor_total{currency="KZT",project="kz",result="refused"} +7
+        payouts_total{endpoint="mobile",project="kz",result="client_left"} +1
+_EOC_
+        ::post_payout('a', 7, leave => 'sent');
+        ::send_callback(::signed_text(::callback('a', 'decline')),
+                        leave => 'sent');
+    });
+
+    Test::More::is($logged->() - $before, 2, 'and logged');
+    $::redis->thaw();
+}
+
+
+
+=== TEST 3: a dry run counts what would have been refused
 --- after eval
 sub {
     $::redis->cmd('FLUSHALL');
@@ -406,7 +440,7 @@ _EOC_
 
 
 
-=== TEST 3: currencies that are unknown; amounts over 32 bits
+=== TEST 4: currencies that are unknown; amounts over 32 bits
 --- after eval
 sub {
     my $at = '/any/v2/payment/mobile/payout?project=kz';
@@ -430,7 +464,7 @@ _EOC_
 
 
 
-=== TEST 4: callbacks by status and result, and the keys that verified them
+=== TEST 5: callbacks by status and result, and the keys that verified them
 --- after eval
 sub {
     $::redis->cmd('FLUSHALL');
@@ -484,7 +518,7 @@ _EOC_
 
 
 
-=== TEST 5: all workers count together
+=== TEST 6: all workers count together
 --- after eval
 sub {
     my @pids;
@@ -507,7 +541,7 @@ _EOC_
 
 
 
-=== TEST 6: strangers cannot add series
+=== TEST 7: strangers cannot add series
 --- after eval
 sub {
     my $at = '/any/v2/payment/mobile/payout?project=';
@@ -541,7 +575,7 @@ sub {
 
 
 
-=== TEST 7: histograms have a place for every request
+=== TEST 8: histograms have a place for every request
 --- after eval
 sub {
     $::redis->cmd('FLUSHALL');
@@ -575,7 +609,7 @@ _EOC_
 
 
 
-=== TEST 8: Redis goes away, and comes back
+=== TEST 9: Redis goes away, and comes back
 --- after eval
 sub {
     ::is_value("gate_redis_connected{worker=\"$_\"}", 1) for 0, 1;
@@ -614,7 +648,7 @@ gate redis
 
 
 
-=== TEST 9: JSON has the same figures
+=== TEST 10: JSON has the same figures
 --- after eval
 sub {
     ::pay('a', 5, 200, at => '/any/v2/payment/mobile/payout?project=kz');
@@ -625,7 +659,7 @@ sub {
 
 
 
-=== TEST 10: JSON as such
+=== TEST 11: JSON as such
 --- request
 GET /status?format=json
 --- response_headers
@@ -635,7 +669,7 @@ qr/\A\[(?:\r\n\{"name":"gate_\w+","labels":\{(?:"\w+":"[^"\\]*",?)*\},"value":[\
 
 
 
-=== TEST 11: HEAD, and other methods
+=== TEST 12: HEAD, and other methods
 --- request eval
 ["HEAD /status", "POST /status\nx", "PUT /status\nx"]
 --- error_code eval
@@ -648,7 +682,7 @@ qr/\A\[(?:\r\n\{"name":"gate_\w+","labels":\{(?:"\w+":"[^"\\]*",?)*\},"value":[\
 
 
 
-=== TEST 12: reload: figures stay, projects come and go
+=== TEST 13: reload: figures stay, projects come and go
 --- after eval
 sub {
     my $at = '/any/v2/payment/mobile/payout?project=';
@@ -685,7 +719,7 @@ sub {
 
 
 
-=== TEST 13: keys: generation and time
+=== TEST 14: keys: generation and time
 --- after eval
 sub {
     my %name = map {
@@ -719,7 +753,7 @@ sub {
 
 
 
-=== TEST 14: a zone that is too small: payouts pass, and that is counted
+=== TEST 15: a zone that is too small: payouts pass, and that is counted
 --- http_config eval: $::many
 --- config eval: $::plain
 --- after eval
@@ -739,7 +773,7 @@ sub {
 
 
 
-=== TEST 15: without gate_redis
+=== TEST 16: without gate_redis
 --- http_config eval: $::without_redis
 --- config eval: $::plain
 --- after eval
@@ -754,7 +788,7 @@ sub {
 
 
 
-=== TEST 16: gate_limits_status
+=== TEST 17: gate_limits_status
 --- after eval
 sub {
     $::redis->cmd('FLUSHALL');
@@ -794,7 +828,7 @@ sub {
 
 
 
-=== TEST 17: gate_limits_status: who asks wrongly
+=== TEST 18: gate_limits_status: who asks wrongly
 --- request eval
 ["GET /limits", "GET /limits?project=kz", "GET /limits?currency=KZT",
  "GET /limits?project=kz&currency=kzt", "GET /limits?project=kz&currency=KZTT",
@@ -809,7 +843,7 @@ sub {
 
 
 
-=== TEST 18: gate_limits_status: whatever Redis holds, JSON comes
+=== TEST 19: gate_limits_status: whatever Redis holds, JSON comes
 --- after eval
 sub {
     $::redis->cmd('FLUSHALL');
@@ -845,7 +879,7 @@ sub {
 
 
 
-=== TEST 19: gate_limits_status: a Redis that answers something else
+=== TEST 20: gate_limits_status: a Redis that answers something else
 --- http_config eval: $::http_config =~ s/unix:\S+REDIS_SOCKET/unix:$ENV{TEST_NGINX_SCRATCH}\/fake.sock/r
 --- no_error_log
 [alert]
@@ -868,7 +902,7 @@ gate redis
 
 
 
-=== TEST 20: gate_limits_status: Redis is away, or slow, or the client leaves
+=== TEST 21: gate_limits_status: Redis is away, or slow, or the client leaves
 --- after eval
 sub {
     $::redis->freeze();
@@ -903,7 +937,7 @@ gate redis
 
 
 
-=== TEST 21: names that metrics could not hold
+=== TEST 22: names that metrics could not hold
 --- http_config
     gate_project unknown {
         id           1;
@@ -916,7 +950,7 @@ invalid project name "unknown" in "gate_project"
 
 
 
-=== TEST 22: a name that is too long
+=== TEST 23: a name that is too long
 --- http_config eval
 "gate_project " . "x" x 65 . " { id 1; secret_file \$TEST_NGINX_KEYS/kz.key; }"
 --- config

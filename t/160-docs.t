@@ -171,6 +171,7 @@ my %status = (
     REQUEST_ENTITY_TOO_LARGE => 413,
     UNSUPPORTED_MEDIA_TYPE => 415,
     TOO_MANY_REQUESTS      => 429,
+    CLIENT_CLOSED_REQUEST  => 499,
     INTERNAL_SERVER_ERROR  => 500,
     BAD_GATEWAY            => 502,
     SERVICE_UNAVAILABLE    => 503,
@@ -204,6 +205,7 @@ sub told_results {
         my ($word, $status, $code) = ($1, $2, $3);
 
         $code =~ tr/`//d;
+        $code = '0' if $code eq '-';
         push @rows, map { "$word $_ $code" } split /, /, $status;
     }
 

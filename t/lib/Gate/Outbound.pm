@@ -236,12 +236,20 @@ sub workers {
     my ($all) = @_;
 
     my $pid = nginx_pid();
-    my @children = split ' ', slurp("/proc/$pid/task/$pid/children");
+    my %titles;
+
+    # one that has just been started has its master's name
+    wait_until(10, sub {
+        %titles = map { $_ => slurp("/proc/$_/cmdline") }
+                  split ' ', slurp("/proc/$pid/task/$pid/children");
+
+        return !grep { /master process/ } values %titles;
+    });
 
     return grep {
-        my $title = slurp("/proc/$_/cmdline");
-        $title =~ /worker process/ && ($all || $title !~ /shutting down/);
-    } @children;
+        $titles{$_} =~ /worker process/
+        && ($all || $titles{$_} !~ /shutting down/);
+    } sort { $a <=> $b } keys %titles;
 }
 
 sub workers_are_new {

@@ -213,6 +213,7 @@ sub request_of {
         timeout => 20,
         to      => $opt{to} // $to,
         id      => $id,
+        defined $opt{leave} ? (leave => $opt{leave}) : (),
     );
 }
 
