@@ -285,13 +285,24 @@ sub melted {
         my $text = '"' . value_of($node) . ";$order[$i + 1]:"
                    . value_of($next) . '"';
 
-        $parent->[0] eq 'a' ? ($parent->[$at + 1] = $text)
-                            : ($parent->[$at + 1][1] = $text);
+        # the one before in a list has another number then
+        next if $next_parent->[0] eq 'a' && $next_at + 1 < $#$next_parent;
+
+        my $value = $parent->[0] eq 'a' ? \$parent->[$at + 1]
+                                        : \$parent->[$at + 1][1];
+        my $become = sub { $$value = $_[0]; return text_of($copy) };
+
         splice @$next_parent, $next_at + 1, 1;
 
-        # the one before in a list has another number then
-        $texts{"$name melted"} = text_of($copy)
-            if $next_parent->[0] eq 'o' || $next_at == $#$next_parent;
+        $texts{"$name melted"} = $become->($text);
+
+        # what was the value is the start of a key
+        my ($first, @keys) = split /:/, $order[$i + 1];
+        my $inner = $next;
+
+        $inner = o($_ => $inner) for reverse @keys;
+        $texts{"$name melted into a key"}
+            = $become->(o(value_of($node) . ";$first" => $inner));
     }
 
     return %texts;
@@ -458,8 +469,10 @@ customer plus empty ones
 customer.id as a number
 customer.id as true
 customer.id melted
+customer.id melted into a key
 customer.phone as a number
 customer.phone melted
+customer.phone melted into a key
 errors as an object
 errors plus an empty array
 errors plus an empty object
@@ -469,15 +482,18 @@ errors.0 plus empty ones
 errors.0.code as a number
 errors.0.code as true
 errors.0.code melted
+errors.0.code melted into a key
 errors.0.code swapped
 errors.0.fail as "1"
 errors.0.fail as 1
 errors.0.fail melted
+errors.0.fail melted into a key
 errors.1 plus an empty array
 errors.1 plus an empty object
 errors.1 plus empty ones
 errors.1.code as a number
 errors.1.code melted
+errors.1.code melted into a key
 errors.1.fail as "1"
 errors.1.fail as 1
 flags as an object
@@ -489,6 +505,7 @@ flags.1 as "0"
 flags.1 as 0
 flags.2 emptied
 flags.2 melted
+flags.2 melted into a key
 flags.3 as a fraction
 flags.3 as a string
 flags.3 with exponent
@@ -564,34 +581,50 @@ errors.0 plus signature
 errors.1 plus frame_mode
 errors.1 plus signature
 flags.3 melted
+flags.3 melted into a key
 nothing plus frame_mode
 nothing plus signature
 operation plus frame_mode
 operation plus signature
 operation.code melted
+operation.code melted into a key
 operation.id melted
+operation.id melted into a key
 operation.provider plus frame_mode
 operation.provider plus signature
 operation.provider.auth_code melted
+operation.provider.auth_code melted into a key
 operation.provider.id melted
+operation.provider.id melted into a key
 operation.rate melted
+operation.rate melted into a key
 operation.status melted
+operation.status melted into a key
 operation.sum_initial plus frame_mode
 operation.sum_initial plus signature
 operation.sum_initial.amount melted
+operation.sum_initial.amount melted into a key
 operation.sum_initial.currency melted
+operation.sum_initial.currency melted into a key
 operation.type melted
+operation.type melted into a key
 payment plus frame_mode
 payment plus signature
 payment.date melted
 payment.description melted
+payment.description melted into a key
 payment.id melted
+payment.id melted into a key
 payment.method melted
+payment.method melted into a key
 payment.status melted
+payment.status melted into a key
 payment.sum plus frame_mode
 payment.sum plus signature
 payment.sum.amount melted
+payment.sum.amount melted into a key
 payment.sum.currency melted
+payment.sum.currency melted into a key
 top as an array
 top as its text
 top as null
@@ -612,8 +645,10 @@ customer plus empty ones
 customer.id as a number
 customer.id as true
 customer.id melted
+customer.id melted into a key
 customer.phone as a number
 customer.phone melted
+customer.phone melted into a key
 errors as an object
 errors plus an empty array
 errors plus an empty object
@@ -623,15 +658,18 @@ errors.0 plus empty ones
 errors.0.code as a number
 errors.0.code as true
 errors.0.code melted
+errors.0.code melted into a key
 errors.0.code swapped
 errors.0.fail as "1"
 errors.0.fail as 1
 errors.0.fail melted
+errors.0.fail melted into a key
 errors.1 plus an empty array
 errors.1 plus an empty object
 errors.1 plus empty ones
 errors.1.code as a number
 errors.1.code melted
+errors.1.code melted into a key
 errors.1.fail as "1"
 errors.1.fail as 1
 flags as an object
@@ -643,6 +681,7 @@ flags.1 as "0"
 flags.1 as 0
 flags.2 emptied
 flags.2 melted
+flags.2 melted into a key
 flags.3 as a fraction
 flags.3 as a string
 flags.3 with exponent
@@ -720,6 +759,7 @@ errors.0 plus signature
 errors.1 plus frame_mode
 errors.1 plus signature
 flags.3 melted
+flags.3 melted into a key
 general plus frame_mode
 general plus signature
 nothing plus frame_mode
@@ -727,29 +767,44 @@ nothing plus signature
 operation plus frame_mode
 operation plus signature
 operation.code melted
+operation.code melted into a key
 operation.id melted
+operation.id melted into a key
 operation.provider plus frame_mode
 operation.provider plus signature
 operation.provider.auth_code melted
+operation.provider.auth_code melted into a key
 operation.provider.id melted
+operation.provider.id melted into a key
 operation.rate melted
+operation.rate melted into a key
 operation.status melted
+operation.status melted into a key
 operation.sum_initial plus frame_mode
 operation.sum_initial plus signature
 operation.sum_initial.amount melted
+operation.sum_initial.amount melted into a key
 operation.sum_initial.currency melted
+operation.sum_initial.currency melted into a key
 operation.type melted
+operation.type melted into a key
 payment plus frame_mode
 payment plus signature
 payment.date melted
 payment.description melted
+payment.description melted into a key
 payment.id melted
+payment.id melted into a key
 payment.method melted
+payment.method melted into a key
 payment.status melted
+payment.status melted into a key
 payment.sum plus frame_mode
 payment.sum plus signature
 payment.sum.amount melted
+payment.sum.amount melted into a key
 payment.sum.currency melted
+payment.sum.currency melted into a key
 top as an array
 top as its text
 top as null

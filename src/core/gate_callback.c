@@ -25,7 +25,7 @@ typedef struct {
 
 
 static uint32_t gate_callback_id(const gate_doc_t *doc, uint32_t parent);
-static int gate_callback_melted(gate_str_t value);
+static int gate_callback_melted(gate_str_t text, int is_key);
 static gate_rc_e gate_callback_object(const gate_doc_t *doc, const char *name,
     uint32_t *node, gate_err_t *err);
 static gate_rc_e gate_callback_string(const gate_doc_t *doc, uint32_t parent,
@@ -107,14 +107,20 @@ gate_rc_e
 gate_callback_ambiguous(const gate_doc_t *doc, gate_place_e place,
     gate_err_t *err)
 {
-    uint32_t           i, used;
-    const gate_str_t  *key;
+    int                 special;
+    uint32_t            i, used;
+    const gate_str_t   *key;
+    const gate_node_t  *node;
+
+    special = memchr(doc->text.data, ';', doc->text.len) != NULL
+              || memchr(doc->text.data, '\\', doc->text.len) != NULL;
 
     used = gate_member(doc, (place == GATE_AT_TOP)
                             ? 0 : gate_member(doc, 0, "general"), "signature");
 
     for (i = 1; i < doc->n; i++) {
-        key = &doc->nodes[i].key;
+        node = &doc->nodes[i];
+        key = &node->key;
 
         if (gate_is(*key, "frame_mode")) {
             return gate_callback_invalid(err, "frame_mode",
@@ -126,10 +132,12 @@ gate_callback_ambiguous(const gate_doc_t *doc, gate_place_e place,
                                          "stands in more than one place");
         }
 
-        if (doc->nodes[i].type == GATE_STRING
-            && gate_callback_melted(doc->nodes[i].value))
+        if (special
+            && (gate_callback_melted(*key, 1)
+                || (node->type == GATE_STRING
+                    && gate_callback_melted(node->value, 0))))
         {
-            return gate_callback_invalid(err, "a string",
+            return gate_callback_invalid(err, "a key or string",
                                          "holds fields of the callback");
         }
     }
@@ -139,41 +147,43 @@ gate_callback_ambiguous(const gate_doc_t *doc, gate_place_e place,
 
 
 /*
- * Values are signed without escapes: {"a":"x","b":"y"} and {"a":"x;b:y"} are
- * the same to the signature.  A field that is relied on must not be hidden in
- * the string before it.
+ * Values are signed without escapes: {"a":"x","b":{"c":"y"}} is the same to
+ * the signature as {"a":"x;b:c:y"} and {"a":{"x;b":{"c":"y"}}}.  A field that
+ * is relied on must not be hidden in the string or the key before it.
  */
 
 static int
-gate_callback_melted(gate_str_t value)
+gate_callback_melted(gate_str_t text, int is_key)
 {
-    size_t                i, left;
+    size_t                i, len, left;
     const unsigned char  *p, *last;
 
     static const gate_str_t  fields[] = {
-        gate_string(";payment:"),
-        gate_string(";operation:"),
-        gate_string(";operations:"),
-        gate_string(";general:"),
-        gate_string(";project_id:")
+        gate_string("payment"),
+        gate_string("operation"),
+        gate_string("operations"),
+        gate_string("general"),
+        gate_string("project_id")
     };
 
-    last = value.data + value.len;
+    last = text.data + text.len;
 
-    for (p = value.data; p < last; p++) {
+    for (p = text.data; p < last; p++) {
 
-        p = memchr(p, ';', last - p);
-        if (p == NULL) {
-            return 0;
+        if (*p != ';') {
+            continue;
         }
 
-        left = last - p;
+        left = last - p - 1;
 
         for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+            len = fields[i].len;
 
-            if (fields[i].len <= left
-                && memcmp(p, fields[i].data, fields[i].len) == 0)
-            {
+            if (left < len || memcmp(p + 1, fields[i].data, len) != 0) {
+                continue;
+            }
+
+            if (is_key ? left == len : (left > len && p[len + 1] == ':')) {
                 return 1;
             }
         }
