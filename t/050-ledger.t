@@ -143,6 +143,8 @@ _EOC_
 sub without_redis {
     my ($code) = @_;
 
+    # nothing may be answered that is not saved
+    $redis->cmd('CLIENT', 'PAUSE', 60000, 'WRITE');
     $redis->cmd('SAVE');
     $redis->kill9();
     $code->();
