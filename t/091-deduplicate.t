@@ -77,7 +77,18 @@ sub taken_once {
                        . ' it');
     Test::More::is($service->last_request()->{body}, $text,
                    "$name: the same bytes");
-    post("$name: again", $text, 'duplicate', project => 1234, id => 'a');
+
+    # by a worker, perhaps, that is not connected yet
+    my ($count, $log);
+
+    wait_until(15, sub {
+        ($count, $log) = ($service->count(), length log_text());
+        $res = send_callback($text);
+        return $res->{status} != 503;
+    });
+
+    check("$name: again", $res, 'duplicate', text => $text, count => $count,
+          log => $log, project => 1234, id => 'a');
 }
 
 sub copies_at_once {
