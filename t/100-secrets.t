@@ -11,6 +11,7 @@ use warnings;
 use lib 't/lib';
 
 use Digest::SHA ();
+use Fcntl qw( O_CREAT O_WRONLY );
 use Gate::Env qw( keys_dir scratch read_file write_file write_key wait_until );
 use Gate::Http;
 use Gate::Outbound qw( :all );
@@ -70,11 +71,15 @@ our $quick = http_config_of('100ms');
 
 # --- files
 
+# The file is not empty in between: on a busy machine that may last.
+
 sub in_place {
     my ($file, $text) = @_;
 
-    open my $fh, '>', $file or die "cannot write $file: $!\n";
-    print {$fh} $text;
+    sysopen my $fh, $file, O_WRONLY | O_CREAT
+        or die "cannot write $file: $!\n";
+    syswrite $fh, $text;
+    truncate $fh, length $text;
     close $fh;
 }
 
