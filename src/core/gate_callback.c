@@ -208,11 +208,11 @@ gate_callback_read(const gate_doc_t *doc, gate_callback_t *callback,
     callback->paid_total = GATE_NO_AMOUNT;
 
     rc = gate_callback_check_project(doc, err);
-
-    if (rc == GATE_OK) {
-        rc = gate_callback_object(doc, "payment", &payment, err);
+    if (rc != GATE_OK) {
+        return rc;
     }
 
+    rc = gate_callback_object(doc, "payment", &payment, err);
     if (rc != GATE_OK || payment == GATE_NO_NODE) {
         return rc;
     }
