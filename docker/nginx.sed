@@ -2,6 +2,7 @@
 #     sed -f docker/nginx.sed conf.example
 # Nothing is run as root here, so there is no user, and no port below 1024.
 
+/^user /d
 s|^error_log .*|error_log        stderr notice;|
 s|^pid .*|pid              /var/lib/nginx/nginx.pid;|
 s|/var/log/nginx/access.log|/dev/stdout|

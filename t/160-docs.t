@@ -407,6 +407,20 @@ sub test_snippets {
     cmp_ok($snippets, '>', 5, 'snippets');
 }
 
+# --- conf.example, as its first lines say
+
+sub test_example {
+    like($example, qr/^load_module modules\/ngx_http_gate_module\.so;$/m,
+         'conf.example loads the module');
+
+    # workers read the keys, and nginx's own default is another user
+
+    my ($user) = $example =~ /^user +([\w-]+);$/m;
+
+    is_deeply([$example =~ /^#     install .*-g (\S+) .*secrets$/mg],
+              [$user, $user], 'its workers may read the keys');
+}
+
 # --- links
 
 # As GitHub makes it of a heading.
@@ -478,7 +492,6 @@ test_snippets();
 test_links();
 test_text();
 
-like($example, qr/^load_module modules\/ngx_http_gate_module\.so;$/m,
-     'conf.example loads the module');
+test_example();
 
 done_testing();
