@@ -621,17 +621,20 @@ ngx_http_gate_init_process(ngx_cycle_t *cycle)
 
     gmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_gate_module);
 
-    if (gmcf == NULL
-        || (ngx_process != NGX_PROCESS_WORKER
-            && ngx_process != NGX_PROCESS_SINGLE))
-    {
+    if (gmcf == NULL) {
         return NGX_OK;
     }
 
-    /* nginx allows it again in each worker */
+    /* nginx allows it again in each process, a cache manager's included */
 
     if (ngx_http_gate_forbid_core(cycle, gmcf) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
     }
 
     if (gmcf->secret_check && gmcf->secrets.nelts

@@ -2,7 +2,7 @@
 
 # Copyright (C) nginx-gate authors
 #
-# A worker or a master that crashes leaves no core file, which would have the
+# A process of nginx that crashes leaves no core file, which would have the
 # keys; with "gate_core_dump on" it does, and the key is found there.
 
 use strict;
@@ -58,9 +58,20 @@ sub gateway {
         user => $user // 'root',
         main => "worker_rlimit_core 1g; working_directory $cores;",
         http => ($dump ? "gate_core_dump $dump;\n" : '')
+                . "proxy_cache_path $cores/../cache keys_zone=cache:1m;\n"
                 . $Gate::Outbound::http_config,
         server => 'location /v2/ { gate_sign kz; proxy_pass http://gate; }',
     )->start();
+}
+
+sub dumped {
+    my ($gateway, $pid) = @_;
+
+    wait_until(10, sub { $gateway->log_text() =~ / $pid exited on / });
+
+    my ($line) = $gateway->log_text() =~ /( $pid exited on signal .*)/;
+
+    return $line =~ /core dumped/ ? 1 : 0;
 }
 
 sub crash_worker {
@@ -70,11 +81,21 @@ sub crash_worker {
 
     kill 'ABRT', $worker;
     $gateway->wait_workers($worker);
-    wait_until(10, sub { $gateway->log_text() =~ / $worker exited on / });
 
-    my ($line) = $gateway->log_text() =~ /( $worker exited on signal .*)/;
+    return dumped($gateway, $worker);
+}
 
-    return $line =~ /core dumped/ ? 1 : 0;
+sub crash_cache_manager {
+    my ($gateway) = @_;
+
+    my $manager;
+    wait_until(10, sub {
+        ($manager) = $gateway->_children(qr/cache manager process/);
+    });
+
+    kill 'ABRT', $manager;
+
+    return dumped($gateway, $manager);
 }
 
 # nginx would not survive its master
@@ -123,6 +144,7 @@ sub none {
     my $gateway = gateway($name, $dump, $user);
 
     is(crash_worker($gateway), 0, "$name: no core of a worker");
+    is(crash_cache_manager($gateway), 0, "$name: no core of a cache manager");
     is_deeply([glob "$cores/*"], [], "$name: no file");
 
     $gateway->reload();
