@@ -32,6 +32,8 @@ static u_char *ngx_http_gate_refuse_message(ngx_http_gate_ctx_t *ctx,
     u_char *p, u_char *last);
 static ngx_uint_t ngx_http_gate_has_error_page(ngx_http_request_t *r,
     ngx_uint_t status);
+static ngx_uint_t ngx_http_gate_error_status(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_send(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_gate_add_header(ngx_http_request_t *r, char *key,
@@ -374,7 +376,7 @@ ngx_http_gate_error_handler(ngx_http_request_t *r)
 {
     ngx_int_t             rc;
     ngx_uint_t            status;
-    ngx_http_gate_ctx_t  *ctx;
+    ngx_http_gate_ctx_t  *ctx, part;
 
     rc = ngx_http_discard_request_body(r);
 
@@ -384,18 +386,28 @@ ngx_http_gate_error_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_gate_get_ctx(r);
 
-    if (ctx == NULL) {
+    if (r != r->main) {
+
+        /* the error of a mirror, for one, is not that of the payout */
+
+        ngx_memzero(&part, sizeof(ngx_http_gate_ctx_t));
+        ctx = &part;
+
+    } else if (ctx == NULL) {
         ctx = ngx_http_gate_create_ctx(r);
         if (ctx == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 
-    status = r->err_status ? r->err_status : NGX_HTTP_NOT_FOUND;
-
     if (ctx->done && !ctx->passed) {
+        status = r->err_status ? r->err_status
+                               : ngx_http_gate_refusals[ctx->result].status;
+
         return ngx_http_gate_send(r, ctx, status);
     }
+
+    status = ngx_http_gate_error_status(r, ctx);
 
     switch (status) {
 
@@ -419,6 +431,29 @@ ngx_http_gate_error_handler(ngx_http_request_t *r)
     ctx->done = 1;
 
     return ngx_http_gate_send(r, ctx, status);
+}
+
+
+/*
+ * A payout that Gate may have got must not seem refused, as by an error of
+ * Gate's own that was intercepted, or where error_page has lost the status.
+ */
+
+static ngx_uint_t
+ngx_http_gate_error_status(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t  status;
+
+    status = r->err_status ? r->err_status : NGX_HTTP_NOT_FOUND;
+
+    if (ctx->passed && r->upstream_states != NULL
+        && status < NGX_HTTP_INTERNAL_SERVER_ERROR)
+    {
+        status = NGX_HTTP_BAD_GATEWAY;
+        r->err_status = status;
+    }
+
+    return status;
 }
 
 
@@ -512,7 +547,7 @@ ngx_http_gate_refuse_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     b->last = ngx_cpymem(b->last, "}" CRLF, 3);
 
-    b->last_buf = 1;
+    b->last_buf = (r == r->main) ? 1 : 0;
     b->last_in_chain = 1;
 
     return b;

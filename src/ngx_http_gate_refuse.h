@@ -42,7 +42,7 @@ ngx_int_t ngx_http_gate_refuse_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gate_error_handler(ngx_http_request_t *r);
 
 /*
- * The JSON body of ctx->result, the last buffer of an answer; or NULL.
+ * The JSON body of ctx->result, all of an answer; or NULL.
  */
 ngx_buf_t *ngx_http_gate_refuse_body(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);

@@ -736,3 +736,49 @@ Content-Type: application/json
 [ ("X-Gate-Source: gateway\nContent-Type: application/json") x 2 ]
 --- response_body eval
 [ (::refusal('gw_internal', 'the gateway could not process the request')) x 2 ]
+
+
+
+=== TEST 36: error_page loses the status: a refusal has its own, nothing else seems refused
+--- config
+    error_page 422 502 504 = @gate_error;
+
+    location @gate_error {
+        gate_error;
+    }
+
+    location /v2/ {
+        gate_sign   kz;
+        proxy_pass  http://gate;
+    }
+--- request eval
+[ "POST /v2/info/x\n{", "POST /v2/payment/mobile/payout\n$::payout" ]
+--- more_headers
+Content-Type: application/json
+X-Upstream: drop
+--- error_code eval: [ 422, 502 ]
+--- response_headers eval
+[ ("X-Gate-Source: gateway\nContent-Type: application/json") x 2 ]
+--- response_body eval
+[ ::not_json('unexpected end of text', 1),
+  ::refusal('gw_upstream', $::upstream_error, 1234, 'payment_47') ]
+--- reached eval: "any"
+--- no_error_log
+[alert]
+
+
+
+=== TEST 37: an error of Gate's that is intercepted does not seem the gateway's refusal
+--- config eval
+$::gate_error =~ s/proxy_pass  http:\/\/gate;/proxy_intercept_errors on; $&/r
+--- request eval: "POST /v2/payment/mobile/payout\n$::payout"
+--- more_headers
+Content-Type: application/json
+X-Upstream: status=400; body=%7B%22status%22:%22error%22,%22code%22:%2210105%22%7D
+--- error_code: 502
+--- response_headers
+X-Gate-Source: gateway
+Content-Type: application/json
+X-Result: upstream_error
+--- response_body eval: ::refusal('gw_upstream', $::upstream_error, 1234, 'payment_47')
+--- reached: 1

@@ -24,6 +24,12 @@ our $upstream_error = refusal('gw_upstream', 'no valid answer from Gate: '
     . "the outcome may be unknown, ask for the payment's status or send the "
     . 'same request again', 1234, 'payment_47');
 
+our $callback = '{"project_id":1234,"payment":{"id":"p","type":"payout",'
+    . '"status":"success","sum":{"amount":1,"currency":"KZT"}},"signature":"'
+    . signature($kz_key, qw( payment:id:p payment:status:success
+                             payment:sum:amount:1 payment:sum:currency:KZT
+                             payment:type:payout project_id:1234 )) . '"}';
+
 our $second_server = <<'_EOC_';
     location @second {
         proxy_set_header X-Upstream "";
@@ -608,11 +614,7 @@ part
 === TEST 33: a callback is not sent to Gate by a redirect
 --- config eval
 ::config('location /callbacks { gate_verify kz; try_files $uri @second; }')
---- request eval
-my @lines = ('payment:id:p', 'payment:status:success', 'payment:sum:amount:1',
-             'payment:sum:currency:KZT', 'payment:type:payout', 'project_id:1234');
-"POST /callbacks\n" . '{"project_id":1234,"payment":{"id":"p","type":"payout","status":"success","sum":{"amount":1,"currency":"KZT"}},"signature":"'
-. ::signature($::kz_key, @lines) . '"}'
+--- request eval: "POST /callbacks\n$::callback"
 --- error_code: 502
 --- response_body_like: "code":"gw_service"
 --- response_headers
@@ -635,3 +637,69 @@ my @lines = ('payment:id:p', 'payment:status:success', 'payment:sum:amount:1',
 --- no_error_log
 [alert]
 --- after eval: sub { ::second_got() }
+
+
+
+=== TEST 35: the error of a mirror is not that of the payout
+--- config eval
+::location('mirror /mirror; add_header X-Result "$gate_result";')
+. 'error_page 503 @gate_error; location @gate_error { gate_error; }
+   location = /mirror { internal; return 503; }'
+--- request eval: "POST $::path\n$::payout"
+--- response_headers
+! X-Gate-Source
+X-Result: ok
+--- response_body eval: $::signed
+
+
+
+=== TEST 36: nor that of the callback
+--- config eval
+::config('location /callbacks { gate_verify kz; mirror /mirror; add_header X-Result "$gate_result";
+      proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET; }')
+. 'error_page 503 @gate_error; location @gate_error { gate_error; }
+   location = /mirror { internal; return 503; }'
+--- request eval: "POST /callbacks\n$::callback"
+--- response_headers
+X-Gate-Source: gateway
+X-Result: ok
+--- response_body_like: ^\{"status":"success","code":"0",
+--- reached: 0
+--- after eval: sub { ::second_got($::callback) }
+
+
+
+=== TEST 37: an error of auth_request: the payout never left
+--- config eval
+::location('auth_request /auth;')
+. 'error_page 500 502 @gate_error; location @gate_error { gate_error; add_header X-Result "$gate_result" always; }
+   location = /auth { internal; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET;
+      proxy_pass_request_body off; proxy_set_header Content-Length ""; proxy_set_header X-Upstream drop; }'
+--- request eval: "POST $::path\n$::payout"
+--- error_code: 500
+--- response_headers
+X-Gate-Source: gateway
+X-Result: internal_error
+--- response_body eval: ::refusal('gw_internal', 'the gateway could not process the request')
+--- no_error_log
+[alert]
+--- error_log
+auth request unexpected status: 502
+--- after eval: sub { $::second->reset() }
+
+
+
+=== TEST 38: an error of a part of an answer does not end the answer
+--- config eval
+::location('ssi on; ssi_types *; add_header X-Result "$gate_result";')
+. 'error_page 503 @gate_error; location @gate_error { gate_error; }
+   location = /part { return 503; }'
+--- request eval: "POST $::path\n$::payout"
+--- more_headers
+Content-Type: application/json
+X-Upstream: body=%3C!--%23 include virtual=%22/part%22 --%3E:end
+--- response_headers
+! X-Gate-Source
+X-Result: ok
+--- response_body eval
+::refusal('gw_internal', 'the gateway could not process the request') . ':end'
