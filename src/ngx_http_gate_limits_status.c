@@ -18,10 +18,15 @@
 
 #define NGX_HTTP_GATE_STATUS_HEAD   4
 #define NGX_HTTP_GATE_STATUS_TIME   1       /* of the head */
-#define NGX_HTTP_GATE_STATUS_END    4       /* of five */
+#define NGX_HTTP_GATE_STATUS_NAME   0       /* of five */
+#define NGX_HTTP_GATE_STATUS_END    4
 #define NGX_HTTP_GATE_STATUS_ITEMS  5
 #define NGX_HTTP_GATE_STATUS_ALL    (NGX_HTTP_GATE_STATUS_HEAD                \
                                      + 8 * NGX_HTTP_GATE_STATUS_ITEMS)
+
+/* the longest name is month_count */
+
+#define NGX_HTTP_GATE_STATUS_LEN    12
 
 
 typedef struct {
@@ -238,8 +243,9 @@ ngx_http_gate_query_done(ngx_http_gate_redis_status_e status,
 static ngx_uint_t
 ngx_http_gate_query_is_valid(redisReply *reply)
 {
-    int     type;
-    size_t  i;
+    int         type;
+    size_t      i;
+    ngx_uint_t  n;
 
     if (reply->type != REDIS_REPLY_ARRAY
         || reply->elements != NGX_HTTP_GATE_STATUS_ALL)
@@ -250,15 +256,18 @@ ngx_http_gate_query_is_valid(redisReply *reply)
     for (i = 0; i < reply->elements; i++) {
         type = REDIS_REPLY_STRING;
 
-        if (i == NGX_HTTP_GATE_STATUS_TIME
-            || (i >= NGX_HTTP_GATE_STATUS_HEAD
-                && (i - NGX_HTTP_GATE_STATUS_HEAD)
-                   % NGX_HTTP_GATE_STATUS_ITEMS == NGX_HTTP_GATE_STATUS_END))
-        {
+        n = (i < NGX_HTTP_GATE_STATUS_HEAD)
+            ? NGX_HTTP_GATE_STATUS_ITEMS
+            : (i - NGX_HTTP_GATE_STATUS_HEAD) % NGX_HTTP_GATE_STATUS_ITEMS;
+
+        if (i == NGX_HTTP_GATE_STATUS_TIME || n == NGX_HTTP_GATE_STATUS_END) {
             type = REDIS_REPLY_INTEGER;
         }
 
-        if (reply->element[i]->type != type) {
+        if (reply->element[i]->type != type
+            || (n == NGX_HTTP_GATE_STATUS_NAME
+                && reply->element[i]->len > NGX_HTTP_GATE_STATUS_LEN))
+        {
             return 0;
         }
     }
@@ -281,7 +290,7 @@ ngx_http_gate_query_body(ngx_http_gate_query_t *query, redisReply *reply)
 
     item = reply->element;
 
-    /* numbers have up to 20 characters, names of members up to 12 */
+    /* numbers have up to 20 characters */
 
     b = ngx_create_temp_buf(query->request->pool,
                             256 + NGX_HTTP_GATE_STATUS_ALL * 48
@@ -311,7 +320,7 @@ ngx_http_gate_query_body(ngx_http_gate_query_t *query, redisReply *reply)
     }
 
     b->last = ngx_cpymem(p, "}" CRLF, 3);
-    b->last_buf = 1;
+    b->last_buf = (query->request == query->request->main) ? 1 : 0;
     b->last_in_chain = 1;
 
     return b;

@@ -886,15 +886,31 @@ sub {
 [crit]
 --- after eval
 sub {
-    my $texts = '$1\n1\n' x 44;
+    my $texts = '*44' . '\r\n$1\r\n1' x 44;
+    my $item = sub { return '\r\n$' . length($_[0]) . '\r\n' . $_[0] };
+
+    # as status.lua answers, but for the names of windows
+    my $names = sub {
+        my ($name) = @_;
+
+        my $window = $item->($name) . $item->('1') x 3 . '\r\n:9';
+
+        return '*44' . $item->('ok') . '\r\n:9' . $item->('') x 2
+               . $window x 8;
+    };
 
     for my $reply ('*0', '+OK', ':1', '$-1', '-ERR no', '*1\r\n*-1',
-                   '*44' . '\r\n$-1' x 44, '*44' . '\r\n$1\r\n1' x 44)
+                   '*44' . '\r\n$-1' x 44, $texts, $names->('x' x 13),
+                   $names->('x' x 9000))
     {
         $::fake->mode("EVALSHA $reply");
         Test::More::is(::limits_of('project=kz&currency=KZT')->{status}, 503,
                        substr $reply, 0, 16);
     }
+
+    $::fake->mode('EVALSHA ' . $names->('month_count'));
+    Test::More::is(::limits_of('project=kz&currency=KZT')->{status}, 200,
+                   'as it should be');
     $::fake->mode('');
 }
 --- error_log
@@ -903,6 +919,7 @@ gate redis
 
 
 === TEST 21: gate_limits_status: Redis is away, or slow, or the client leaves
+--- http_config eval: $::http_config =~ s/timeout=500ms/timeout=2s/r
 --- after eval
 sub {
     $::redis->freeze();
@@ -937,7 +954,18 @@ gate redis
 
 
 
-=== TEST 22: names that metrics could not hold
+=== TEST 22: gate_limits_status, a part of a page
+--- user_files
+>>> page.html
+A<!--# include virtual="/limits?project=kz&currency=KZT" -->B
+--- config eval: $::config . 'location = /page.html { ssi on; }'
+--- request
+GET /page.html
+--- response_body_like: ^A\{"project":"kz".*\}\}\r\nB\n\z
+
+
+
+=== TEST 23: names that metrics could not hold
 --- http_config
     gate_project unknown {
         id           1;
@@ -950,7 +978,7 @@ invalid project name "unknown" in "gate_project"
 
 
 
-=== TEST 23: a name that is too long
+=== TEST 24: a name that is too long
 --- http_config eval
 "gate_project " . "x" x 65 . " { id 1; secret_file \$TEST_NGINX_KEYS/kz.key; }"
 --- config

@@ -12,7 +12,7 @@ package Gate::FakeRedis;
 #     $proxy->mode('0.05');
 #
 # The mode of a fake is lines "COMMAND reply": the answer to this command in
-# place of the usual one.  "COMMAND trickle" gives it byte by byte, "COMMAND
+# place of the usual one, \r\n being what it looks like.  "COMMAND trickle" gives it byte by byte, "COMMAND
 # more" adds a reply that nobody asked for, "COMMAND twice" does so at once,
 # "COMMAND sha1" is a wrong SHA1, "COMMAND close" hangs up.  The mode of a proxy is the delay of answers in
 # seconds.  Both take effect at the next command.
@@ -127,6 +127,8 @@ sub _answer {
         my $mode = $mode{uc $args->[0]} // $usual;
 
         return 0 if $mode eq 'close';
+
+        $mode =~ s/\\r\\n/\r\n/g;
 
         my @parts = $mode eq 'trickle' ? split(//, "$usual\r\n")
                   : $mode eq 'more'    ? ("$usual\r\n", "+more\r\n")
