@@ -82,6 +82,24 @@ ngx_http_gate_max_depth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_http_gate_check_seconds(ngx_conf_t *cf, void *post, void *data)
+{
+    time_t *seconds = data;
+
+    return (*seconds == 0) ? "must not be 0" : NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_gate_check_msec(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_msec_t *msec = data;
+
+    return (*msec == 0) ? "must not be 0" : NGX_CONF_OK;
+}
+
+
+char *
 ngx_http_gate_sign(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_gate_loc_conf_t *glcf = conf;
@@ -453,6 +471,23 @@ ngx_http_gate_stream(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     glcf->stream_cap = cap;
 
     return NGX_CONF_OK;
+}
+
+
+/* as for proxy_pass: "if" and "limit_except" are parts of their location */
+
+void
+ngx_http_gate_merge_stream(ngx_conf_t *cf, ngx_http_gate_loc_conf_t *prev,
+    ngx_http_gate_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname && conf->stream.len == 0) {
+        conf->stream = prev->stream;
+        conf->stream_cap = prev->stream_cap;
+    }
 }
 
 

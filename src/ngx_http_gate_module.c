@@ -68,6 +68,18 @@ static ngx_conf_enum_t  ngx_http_gate_callback_errors[] = {
 };
 
 
+/* Redis takes no expiry of 0 */
+
+static ngx_conf_post_t  ngx_http_gate_some_seconds = {
+    ngx_http_gate_check_seconds
+};
+
+
+static ngx_conf_post_t  ngx_http_gate_some_msec = {
+    ngx_http_gate_check_msec
+};
+
+
 static ngx_command_t  ngx_http_gate_commands[] = {
 
     { ngx_string("gate_project"),
@@ -208,14 +220,14 @@ static ngx_command_t  ngx_http_gate_commands[] = {
       ngx_conf_set_sec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_gate_loc_conf_t, deduplicate_ttl),
-      NULL },
+      &ngx_http_gate_some_seconds },
 
     { ngx_string("gate_deduplicate_lock"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_gate_loc_conf_t, deduplicate_lock),
-      NULL },
+      &ngx_http_gate_some_msec },
 
     { ngx_string("gate_callback_on_error"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -496,6 +508,8 @@ ngx_http_gate_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               60000);
     ngx_conf_merge_uint_value(conf->callback_on_error,
                               prev->callback_on_error, NGX_HTTP_GATE_DENY);
+
+    ngx_http_gate_merge_stream(cf, prev, conf);
 
     if (ngx_http_gate_check_redis(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;

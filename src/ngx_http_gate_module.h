@@ -330,6 +330,12 @@ char *ngx_http_gate_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_gate_stream(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_gate_error(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+char *ngx_http_gate_check_seconds(ngx_conf_t *cf, void *post, void *data);
+char *ngx_http_gate_check_msec(ngx_conf_t *cf, void *post, void *data);
+
+void ngx_http_gate_merge_stream(ngx_conf_t *cf,
+    ngx_http_gate_loc_conf_t *prev, ngx_http_gate_loc_conf_t *conf);
+
 ngx_int_t ngx_http_gate_merge_sign(ngx_conf_t *cf,
     ngx_http_gate_main_conf_t *gmcf, ngx_http_gate_loc_conf_t *prev,
     ngx_http_gate_loc_conf_t *conf);

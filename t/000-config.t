@@ -905,7 +905,31 @@ unknown project "nobody" in "gate_verify"
 
 
 
-=== TEST 65: no key in what -T and -V print
+=== TEST 65: a mark that expires at once
+--- config
+    location / {
+        gate_deduplicate_ttl 0;
+    }
+--- must_die: 1
+--- error_log
+[emerg]
+"gate_deduplicate_ttl" directive must not be 0
+
+
+
+=== TEST 66: a lock that expires at once
+--- config
+    location / {
+        gate_deduplicate_lock 0;
+    }
+--- must_die: 1
+--- error_log
+[emerg]
+"gate_deduplicate_lock" directive must not be 0
+
+
+
+=== TEST 67: no key in what -T and -V print
 --- http_config eval: $::kz
 --- config
     location /v2/ {

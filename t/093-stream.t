@@ -312,3 +312,14 @@ a delivered
 a success                    -> streamed unknown
 b success proj=123 at=/other -> streamed unknown
 ! in_stream(1); in_stream(1, 'other')
+
+
+
+=== TEST 16: "if" in its location
+--- config eval
+::stream('callbacks', "gate_deduplicate on;\n" . 'if ($request_method = POST) { set $post 1; }')
+--- steps
+a success -> streamed unknown
+! in_stream(1)
+--- marks
+a delivered
