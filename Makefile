@@ -78,10 +78,13 @@ deb:
 install: all
 	install -d "$(DESTDIR)$(MODULES_DIR)" "$(DESTDIR)$(PREFIX)/bin" \
 	    "$(DESTDIR)$(PREFIX)/share/man/man1" \
+	    "$(DESTDIR)$(PREFIX)/share/man/man5" \
 	    "$(DESTDIR)$(PREFIX)/share/nginx-gate"
 	install -m 644 $(module) "$(DESTDIR)$(MODULES_DIR)/"
 	install -m 755 build/gatesig "$(DESTDIR)$(PREFIX)/bin/"
 	install -m 644 doc/gatesig.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
+	install -m 644 doc/ngx_http_gate_module.5 \
+	    "$(DESTDIR)$(PREFIX)/share/man/man5/"
 	install -m 644 src/lua/*.lua "$(DESTDIR)$(PREFIX)/share/nginx-gate/"
 
 clean:

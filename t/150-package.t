@@ -300,6 +300,7 @@ sub install {
     is_deeply(\%mode, {
         '/opt/gate/bin/gatesig' => '755',
         '/opt/gate/share/man/man1/gatesig.1' => '644',
+        '/opt/gate/share/man/man5/ngx_http_gate_module.5' => '644',
         '/opt/modules/ngx_http_gate_module.so' => '644',
         map { ("/opt/gate/share/nginx-gate/$_.lua" => '644') }
             qw( mark outcome reserve settle status ),

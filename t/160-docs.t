@@ -147,6 +147,28 @@ sub test_unknown_names {
     }
 }
 
+# The manual lists the directives of the README.
+
+sub test_manual {
+    my %at = headings();
+    my %manual = part(document('doc/ngx_http_gate_module.5'),
+                      '\.Sh DIRECTIVES\n', '\.Sh ')
+                 =~ /^\.It Ic (\w+.*)\n(In .*)$/mg;
+    my %readme;
+
+    for my $name (keys %at) {
+        my ($syntax) = $at{$name} =~ /^\*\*syntax:\*\* `(.*)`$/m;
+        my ($default) = $at{$name} =~ /^\*\*default:\*\* `\w+ (.*)`$/m;
+        my ($context) = $at{$name} =~ /^\*\*context:\*\* (.*)$/m;
+
+        $readme{$syntax} = "In $context"
+                           . (defined $default ? "; default $default" : '')
+                           . '.';
+    }
+
+    is_deeply(\%manual, \%readme, 'the manual and the README agree');
+}
+
 # --- variables, results, metrics
 
 sub variables {
@@ -482,6 +504,7 @@ sub test_text {
 
 test_directives();
 test_contexts();
+test_manual();
 test_unknown_names();
 test_results();
 test_words();
