@@ -204,7 +204,8 @@ my $money = '{"general":{"payment_id":"payment_47"},"payment":{"amount":1,"curre
     '/v2/payment/%73tatus', '/v2//payment/status', '/v2/payment/./status',
     '/v2/info/../payment/status', '/v2/payment/status#x',
     '/v2/info/%2e%2e/payment/mobile/payout', '/v2/info/..%2fpayment/mobile/payout',
-    '/v2/payment/mobile/payout/', '/v2/v2/payment/payout', '/V2/payment/payout');
+    '/v2/payment/mobile/payout/', '/v2/v2/payment/payout', '/V2/payment/payout',
+    '/v2/info/..;/payment/mobile/payout', '/v2/info/x;y/..', '/v2/info/..\\payment/mobile/payout');
 ::requests()
 --- error_code eval: ::codes()
 --- response_headers eval: ::sources()

@@ -117,6 +117,8 @@ static unsigned gate_payout_email(gate_str_t str);
 
 static const unsigned char *gate_endpoint_version(const unsigned char *p,
     const unsigned char *last);
+static unsigned gate_endpoint_plain(const unsigned char *p,
+    const unsigned char *last);
 static unsigned gate_endpoint_match(const char *pattern,
     const unsigned char *p, const unsigned char *last);
 static unsigned gate_endpoint_has_payout(const unsigned char *p,
@@ -302,6 +304,10 @@ gate_endpoint_find(const unsigned char *path, size_t len)
     last = path + len;
     p = gate_endpoint_version(path, last);
 
+    if (p != NULL && !gate_endpoint_plain(p, last)) {
+        return &gate_other_payout;
+    }
+
     /* which of two versions the endpoint is below is a guess */
 
     if (p != NULL && gate_endpoint_version(p - 1, last) == NULL) {
@@ -392,6 +398,29 @@ gate_endpoint_version(const unsigned char *p, const unsigned char *last)
     }
 
     return NULL;
+}
+
+
+/* "..;", a backslash, and the like may be "/../" to others */
+
+static unsigned
+gate_endpoint_plain(const unsigned char *p, const unsigned char *last)
+{
+    for ( /* void */ ; p < last; p++) {
+
+        if ((*p >= '0' && *p <= '9')
+            || (*p >= 'A' && *p <= 'Z')
+            || (*p >= 'a' && *p <= 'z')
+            || (*p >= '-' && *p <= '/')
+            || *p == '_' || *p == '~')
+        {
+            continue;
+        }
+
+        return 0;
+    }
+
+    return 1;
 }
 
 

@@ -50,7 +50,7 @@ typedef struct {
  * Finds the endpoint of a request path ("/v2/payment/mobile/payout"; what
  * stands before "/v2/" is ignored).  Never NULL: a path that is not in the
  * table gets the entry of the general rules, with payment required where a
- * segment is "payout".
+ * segment is "payout", or has other bytes than letters, digits, "-._~".
  */
 const gate_endpoint_t *gate_endpoint_find(const unsigned char *path,
     size_t len);
