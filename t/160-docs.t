@@ -279,6 +279,18 @@ sub test_words {
     told('metric', 'README', chapter('Metrics'), \&code_span, metrics());
 }
 
+# Whoever is woken by an alert finds its name.
+
+sub test_alerts {
+    my @alerts = document('doc/alerts.yml') =~ /^ +- alert: (\w+)$/mg;
+    my %known = map { $_ => 1 } @alerts;
+    my $text = chapter('Running it');
+
+    told('alert', 'README', $text, \&code_span, @alerts);
+    is(join(' ', grep { !$known{$_} } $text =~ /`(Gate[A-Z]\w+)`/g), '',
+       'README tells of no other alerts');
+}
+
 # --- Redis, endpoints
 
 sub test_redis {
@@ -508,6 +520,7 @@ test_manual();
 test_unknown_names();
 test_results();
 test_words();
+test_alerts();
 test_log();
 test_redis();
 test_endpoints();
