@@ -453,6 +453,11 @@ sub test_example {
 
     is_deeply([$example =~ /^#     install .*-g (\S+) .*secrets$/mg],
               [$user, $user], 'its workers may read the keys');
+
+    # limit_req itself logs what it refuses, as errors unless told otherwise
+
+    like($example, qr/limit_req_log_level info;/,
+         'a flood of callbacks does not fill the error log');
 }
 
 # --- links
