@@ -4,9 +4,12 @@
  */
 
 
+#include <string.h>
+
 #include "gate_natural.h"
 
 
+static size_t gate_natural_common(gate_str_t a, gate_str_t b);
 static const unsigned char *gate_natural_start(gate_str_t str);
 static int gate_natural_run(const unsigned char **a, const unsigned char *alast,
     const unsigned char **b, const unsigned char *blast);
@@ -24,16 +27,19 @@ int
 gate_natural_compare(gate_str_t a, gate_str_t b)
 {
     int                   rc;
+    size_t                n;
     const unsigned char  *p, *q, *plast, *qlast;
 
-    if (a.len == 0 || b.len == 0) {
-        return (a.len != 0) - (b.len != 0);
+    n = gate_natural_common(a, b);
+
+    if (a.len == n || b.len == n) {
+        return (a.len != n) - (b.len != n);
     }
 
     plast = a.data + a.len;
     qlast = b.data + b.len;
-    p = gate_natural_start(a);
-    q = gate_natural_start(b);
+    p = (n == 0) ? gate_natural_start(a) : a.data + n;
+    q = (n == 0) ? gate_natural_start(b) : b.data + n;
 
     for ( ;; ) {
 
@@ -69,6 +75,42 @@ gate_natural_compare(gate_str_t a, gate_str_t b)
             return (p < plast) - (q < qlast);
         }
     }
+}
+
+
+/*
+ * How many bytes are the same up to one that is compared by itself: what
+ * follows is compared as if it stood alone.  Paths may share long prefixes.
+ */
+
+static size_t
+gate_natural_common(gate_str_t a, gate_str_t b)
+{
+    size_t    n, len;
+    uint64_t  x, y;
+
+    len = (a.len < b.len) ? a.len : b.len;
+
+    for (n = 0; len - n >= 8; n += 8) {
+        memcpy(&x, a.data + n, 8);
+        memcpy(&y, b.data + n, 8);
+
+        if (x != y) {
+            break;
+        }
+    }
+
+    while (n < len && a.data[n] == b.data[n]) {
+        n++;
+    }
+
+    while (n > 0
+           && (gate_is_digit(a.data[n - 1]) || gate_is_space(a.data[n - 1])))
+    {
+        n--;
+    }
+
+    return n;
 }
 
 

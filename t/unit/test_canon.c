@@ -4,19 +4,26 @@
  */
 
 
+#include <ctype.h>
 #include <locale.h>
+#include <time.h>
 
 #include "test.h"
+
+
+#define TEST_SHARED  5000       /* leaves that share a path */
 
 
 static void test_strings(void);
 static void test_numbers(void);
 static void test_locale(void);
 static void test_natural(void);
+static void test_exhaustive(void);
 static void test_orders(void);
 static void test_insert(void);
 static void test_writing(void);
 static void test_paths(void);
+static void test_shared(void);
 
 
 int
@@ -26,10 +33,12 @@ main(void)
     test_numbers();
     test_locale();
     test_natural();
+    test_exhaustive();
     test_orders();
     test_insert();
     test_writing();
     test_paths();
+    test_shared();
 
     return test_done();
 }
@@ -250,6 +259,131 @@ test_natural(void)
 }
 
 
+/* step by step as the order is described, for strings that are not empty */
+
+static int
+test_reference(const char *a, const char *b)
+{
+    size_t  m, n;
+
+    while (a[0] == '0' && isdigit((unsigned char) a[1])) {
+        a++;
+    }
+
+    while (b[0] == '0' && isdigit((unsigned char) b[1])) {
+        b++;
+    }
+
+    for ( ;; ) {
+        a += strspn(a, " ");
+        b += strspn(b, " ");
+
+        m = strspn(a, "0123456789");
+        n = strspn(b, "0123456789");
+
+        if (m != 0 && n != 0) {
+
+            if (a[0] == '0' || b[0] == '0') {
+                while (m != 0 && n != 0 && *a == *b) {
+                    a++;
+                    b++;
+                    m--;
+                    n--;
+                }
+
+                if (m != 0 && n != 0) {
+                    return *a < *b ? -1 : 1;
+                }
+
+            } else if (m == n && strncmp(a, b, m) != 0) {
+                return strncmp(a, b, m);
+            }
+
+            if (m != n) {
+                return m < n ? -1 : 1;
+            }
+
+            a += m;
+            b += n;
+
+            if (*a == '\0' || *b == '\0') {
+                return (*a != '\0') - (*b != '\0');
+            }
+        }
+
+        if (*a != *b) {
+            return *a < *b ? -1 : 1;
+        }
+
+        /* a NUL in both is the end of both */
+
+        a += (*a != '\0');
+        b += (*b != '\0');
+
+        if (*a == '\0' || *b == '\0') {
+            return (*a != '\0') - (*b != '\0');
+        }
+    }
+}
+
+
+/* the i-th string of these characters after the prefix */
+
+static gate_str_t
+test_string_at(const char *prefix, unsigned i, char *buf)
+{
+    char        *p;
+    gate_str_t   str;
+
+    p = buf + sprintf(buf, "%s", prefix);
+
+    for ( /* void */ ; i != 0; i = (i - 1) / 5) {
+        *p++ = "01 :a"[(i - 1) % 5];
+    }
+
+    *p = '\0';
+
+    str.data = (unsigned char *) buf;
+    str.len = p - buf;
+
+    return str;
+}
+
+
+static void
+test_exhaustive(void)
+{
+    char        a[32], b[32];
+    size_t      k;
+    unsigned    i, j, wrong;
+    gate_str_t  x, y;
+
+    /* some are longer than what is compared at a time */
+
+    static const char *const  prefixes[] = {
+        "a", "0", "1", " ", "aaaaaaa1", "1 1 1 0", "00000000", "aaaaaaaaaaa:"
+    };
+
+    for (k = 0; k < test_count(prefixes); k++) {
+        wrong = 0;
+
+        for (i = 0; i < 156; i++) {
+            x = test_string_at(prefixes[k], i, a);
+
+            for (j = 0; j < 156; j++) {
+                y = test_string_at(prefixes[k], j, b);
+
+                wrong += test_sign_of(gate_natural_compare(x, y))
+                         != test_sign_of(test_reference(a, b));
+            }
+        }
+
+        ok(wrong == 0, "all that begins with \"%s\" (%u wrong)", prefixes[k],
+           wrong);
+    }
+}
+
+
 static void
 test_orders(void)
 {
@@ -452,4 +586,64 @@ test_paths(void)
 
     test_free(&test);
     free(text);
+}
+
+
+/* CPU time that leaves below one key take to be sorted */
+
+static clock_t
+test_sorting(const char *key)
+{
+    char          *text, *p;
+    size_t         i;
+    clock_t        start, spent;
+    gate_rc_e      rc;
+    test_doc_t     test;
+    gate_canon_t   canon;
+
+    text = malloc(strlen(key) + 100 + 12 * TEST_SHARED);
+    p = text + sprintf(text, "{\"%s\":{\"x\":1", key);
+
+    for (i = 0; i < TEST_SHARED; i++) {
+        p += sprintf(p, ",\"%05u\":1", (unsigned) (i * 7919 % TEST_SHARED));
+    }
+
+    p += sprintf(p, "}}");
+
+    test_parse(&test, text, p - text, GATE_MAX_DEPTH);
+
+    start = clock();
+    rc = gate_canon_build(&canon, &test.pool, &test.doc, NULL,
+                          GATE_ORDER_NATURAL, &test.err);
+    spent = clock() - start;
+
+    ok(rc == GATE_OK && canon.n == TEST_SHARED + 1, "leaves to be sorted");
+
+    test_free(&test);
+    free(text);
+
+    return spent;
+}
+
+
+/* who has no key must not cost much more than the bytes that he sends */
+
+static void
+test_shared(void)
+{
+    char     key[241];
+    size_t   i;
+    clock_t  common, hostile;
+
+    for (i = 0; i < sizeof(key) - 1; i++) {
+        key[i] = "1 "[i % 2];
+    }
+
+    key[i] = '\0';
+
+    common = test_sorting("a");
+    hostile = test_sorting(key);
+
+    ok(hostile < 8 * common, "a long path to many leaves: %ld for %ld us",
+       (long) hostile, (long) common);
 }
