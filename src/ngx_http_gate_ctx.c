@@ -167,8 +167,10 @@ ngx_http_gate_count_answer(ngx_http_gate_ctx_t *ctx,
 
     u = ctx->request->upstream;
 
+    /* nobody was asked, as where Gate's name is not resolved */
+
     if (u == NULL || u->state == NULL) {
-        return result;
+        return NGX_HTTP_GATE_UPSTREAM_ERROR;
     }
 
     state = u->state;

@@ -954,7 +954,29 @@ gate redis
 
 
 
-=== TEST 22: gate_limits_status, a part of a page
+=== TEST 22: Gate's name is not resolved, or nobody is asked at all
+--- config eval
+$::config . 'location /name/ { gate_sign kz; proxy_pass http://$arg_host; }
+             location /none/ { gate_sign kz; }'
+--- after eval
+sub {
+    ::adds('not asked', <<'_EOC_', sub {
+        payout_amount_minor_total{currency="KZT",project="kz",result="sent"} +2
+        payouts_total{endpoint="mobile",project="kz",result="upstream_error"} +2
+_EOC_
+        ::pay('a', 1, 502, at => '/name/v2/payment/mobile/payout?host=gate.invalid');
+        ::pay('b', 1, 404, at => '/none/v2/payment/mobile/payout');
+    });
+}
+--- no_error_log
+[alert]
+[crit]
+--- error_log
+no resolver defined to resolve gate.invalid
+
+
+
+=== TEST 23: gate_limits_status, a part of a page
 --- user_files
 >>> page.html
 A<!--# include virtual="/limits?project=kz&currency=KZT" -->B
@@ -965,7 +987,7 @@ GET /page.html
 
 
 
-=== TEST 23: names that metrics could not hold
+=== TEST 24: names that metrics could not hold
 --- http_config
     gate_project unknown {
         id           1;
@@ -978,7 +1000,7 @@ invalid project name "unknown" in "gate_project"
 
 
 
-=== TEST 24: a name that is too long
+=== TEST 25: a name that is too long
 --- http_config eval
 "gate_project " . "x" x 65 . " { id 1; secret_file \$TEST_NGINX_KEYS/kz.key; }"
 --- config
