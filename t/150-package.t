@@ -2,9 +2,9 @@
 
 # Copyright (C) nginx-gate authors
 #
-# What is around the module: docker-compose.yml and the configuration of its
-# gateway, the rules for Prometheus, "make install", the Debian package.  The
-# package itself is built and tried by util/compat.
+# What is around the module: docker-compose.yml, the configuration of its
+# gateway, and whether they agree; the rules for Prometheus, "make install",
+# the Debian package.  The package itself is built and tried by util/compat.
 
 use strict;
 use warnings;
@@ -20,9 +20,13 @@ use Test::More;
 chdir "$FindBin::Bin/.." or BAIL_OUT("no $FindBin::Bin/..: $!");
 
 my $dir = tempdir(CLEANUP => 1);
+my $compose = yaml('docker-compose.yml');
+my $services = $compose->{services};
+my $conf = gateway_conf();
 
+starts($conf);
 compose();
-gateway_conf();
+context();
 alerts();
 install();
 debian();
@@ -81,15 +85,12 @@ END
 # --- containers
 
 sub compose {
-    my $compose = yaml('docker-compose.yml');
-    my $services = $compose->{services};
-
     is_deeply([sort keys %$services],
         [qw( certificates gate gateway limits redis service )], 'services');
 
     for my $name (sort keys %$services) {
         hardened($name, $services->{$name});
-        refers($name, $services->{$name}, $compose);
+        refers($name, $services->{$name});
     }
 
     my @published = grep { $services->{$_}{ports} } sort keys %$services;
@@ -126,28 +127,31 @@ sub hardened {
         "$name: no new privileges");
     ok(!$service->{privileged} && !$service->{cap_add}, "$name: unprivileged");
 
-    my $user = $service->{user} // dockerfile_user($service->{build}{target});
+    my $user = $service->{user} // instruction($service, 'USER');
     like($user, qr/^(?!0)\d+:(?!0)\d+$/, "$name: not run as root");
 }
 
-sub dockerfile_user {
-    my ($target) = @_;
+# of the Dockerfile, in the stage that the service is built from
 
+sub instruction {
+    my ($service, $name) = @_;
+
+    my $from = "FROM debian:bookworm-slim AS $service->{build}{target}";
     my ($stage) = contents('docker/Dockerfile')
-        =~ /^FROM debian:bookworm-slim AS \Q$target\E\n(.*?)(?=^FROM|\z)/ms;
-    my ($user) = ($stage // '') =~ /^USER (\S+)$/m;
+                  =~ /^\Q$from\E\n(.*?)(?=^FROM|\z)/ms;
+    my ($value) = ($stage // '') =~ /^$name (.+)$/m;
 
-    return $user // 'none';
+    return $value // 'none';
 }
 
 # whatever a service names is defined, and is there
 
 sub refers {
-    my ($name, $service, $compose) = @_;
+    my ($name, $service) = @_;
 
     my @missing;
 
-    push @missing, grep { !$compose->{services}{$_} }
+    push @missing, grep { !$services->{$_} }
                    keys %{ $service->{depends_on} // {} };
 
     for my $secret (@{ $service->{secrets} // [] }) {
@@ -160,12 +164,32 @@ sub refers {
         push @missing, $source if !exists $compose->{volumes}{$source};
     }
 
-    my $networks = $service->{networks} // [];
-    $networks = [keys %$networks] if ref $networks eq 'HASH';
-    push @missing, grep { !exists $compose->{networks}{$_} } @$networks;
+    push @missing, grep { !exists $compose->{networks}{$_} }
+                   networks($service);
 
     is("@missing", '', "$name: all that it names is there");
 }
+
+sub networks {
+    my ($service) = @_;
+
+    my $networks = $service->{networks} // [];
+
+    return ref $networks eq 'HASH' ? sort keys %$networks : @$networks;
+}
+
+# a key in an image, or in its history, is a key of everybody
+
+sub context {
+    my %ignored = map { $_ => 1 } split /\n/, contents('.dockerignore');
+    my @sent = grep { !$ignored{dirname($_)} }
+               map { $_->{file} } values %{ $compose->{secrets} };
+
+    is("@sent", '', 'no key is sent to who builds images');
+}
+
+
+# --- configuration of the gateway
 
 # each line of the sed script has found what it changes in conf.example
 
@@ -197,7 +221,7 @@ sub gateway_conf {
                     |127\.0\.0\.1:(?!8081)|^user\s}mx,
         'and nothing of what is not in its container');
 
-    starts($conf);
+    return $conf;
 }
 
 # what is different here: paths, sockets, the name of the service
