@@ -91,6 +91,7 @@ sub compose {
     for my $name (sort keys %$services) {
         hardened($name, $services->{$name});
         refers($name, $services->{$name});
+        settles($name, $services->{$name});
     }
 
     my @published = grep { $services->{$_}{ports} } sort keys %$services;
@@ -186,6 +187,22 @@ sub context {
                map { $_->{file} } values %{ $compose->{secrets} };
 
     is("@sent", '', 'no key is sent to who builds images');
+}
+
+# "up --build --wait" has to come to its end, on a machine without images, too
+
+sub settles {
+    my ($name, $service) = @_;
+
+    ok(!$service->{build} || !$service->{image},
+        "$name: no name that is built twice at once, or pulled");
+
+    my @conditions = map { ($_->{depends_on}{$name} // {})->{condition} // () }
+                     values %$services;
+
+    ok($service->{restart}
+       || grep({ $_ eq 'service_completed_successfully' } @conditions),
+       "$name: goes on, or is waited for until it is done");
 }
 
 
