@@ -27,6 +27,7 @@ my $conf = gateway_conf();
 starts($conf);
 compose();
 context();
+socket_of_redis();
 alerts();
 install();
 debian();
@@ -203,6 +204,40 @@ sub settles {
     ok($service->{restart}
        || grep({ $_ eq 'service_completed_successfully' } @conditions),
        "$name: goes on, or is waited for until it is done");
+}
+
+
+# --- whether the containers and the configuration of the gateway agree
+
+# all values of an option of a service's command
+
+sub option {
+    my ($name, $option) = @_;
+
+    my $command = join ' ', @{ $services->{$name}{command} };
+
+    return $command =~ /(?:^| )\Q$option\E[ =](\S+)/g;
+}
+
+sub socket_of_redis {
+    my ($socket) = option('redis', '--unixsocket');
+    my $owner = $compose->{volumes}{'redis-socket'}{driver_opts}{o};
+    my ($gid) = $owner =~ /\bgid=(\d+)/;
+
+    like($conf, qr/^ +gate_redis +unix:\Q$socket\E /m, 'socket of Redis');
+    is($services->{redis}{user}, join(':', $owner =~ /\b[ug]id=(\d+)/g),
+        'its directory is of Redis');
+    like($owner, qr/\bmode=0750$/, 'which alone can write to it');
+    is("@{ $services->{gateway}{group_add} }", $gid,
+        'and which the gateway can enter');
+
+    for my $name (qw( redis limits gateway )) {
+        my $mount = 'redis-socket:' . dirname($socket);
+        $mount .= ':ro' if $name ne 'redis';
+
+        ok(grep({ $_ eq $mount } @{ $services->{$name}{volumes} }),
+            "$name: $mount");
+    }
 }
 
 
