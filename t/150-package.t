@@ -110,6 +110,8 @@ sub compose {
     my $redis = join ' ', @{ $services->{redis}{command} };
     like($redis, qr/--appendonly yes/, 'redis keeps what it is told');
     like($redis, qr/--maxmemory-policy noeviction/, 'redis evicts nothing');
+    like("@{ $services->{limits}{command} }", qr/^sh -ec .*redis-cli -e /s,
+        'limits that Redis refuses stop the start');
     ok($services->{redis}{healthcheck}, 'health of redis');
 
     for my $name (qw( gate service )) {
