@@ -16,18 +16,16 @@ s|^    resolver  *127.*|    include          /var/lib/nginx/resolver.conf;|
 s|secrets/kz|/run/secrets/kz|
 s|secrets/cards|/run/secrets/cards|
 
-# a container is reached from its networks; compose publishes this port on the
-# loopback address of the host only
+# a container is reached from its networks: Gate's is not for payouts; compose
+# publishes this port on the loopback address of the host only
 
-s|listen 127.0.0.1:8080;|listen 8080;|
+s|listen 127.0.0.1:8080;|listen 8080;\
+        deny   203.0.113.0/24;|
 
 # Gate is the simulator
 
 s|api.example.com:443;|api.example.com:8443;|
 s|/etc/ssl/certs/ca-certificates.crt|tls/ca.crt|
-s|allow 203.0.113.0/24; |allow 10.0.0.0/8;\
-            allow 172.16.0.0/12;\
-            allow 192.168.0.0/16;|
 
 s|listen      443 ssl;|listen      8443 ssl;|
 s|server    127.0.0.1:9000;|server    service:9000;|

@@ -27,6 +27,7 @@ my $conf = gateway_conf();
 starts($conf);
 compose();
 context();
+ports();
 socket_of_redis();
 alerts();
 install();
@@ -221,6 +222,33 @@ sub option {
     return $command =~ /(?:^| )\Q$option\E[ =](\S+)/g;
 }
 
+sub ports {
+    my @listen = sort $conf =~ /^ +listen +(\d+)[; ]/mg;
+
+    is("@listen", '8080 8443', 'the gateway listens');
+    is(instruction($services->{gateway}, 'EXPOSE'), "@listen",
+        'as EXPOSE says');
+    is("@{ $services->{gateway}{ports} }",
+        join(' ', map { "127.0.0.1:$_:$_" } @listen),
+        'and as is published, for this machine alone');
+
+    my ($address, $path) = contents('docker/healthy')
+                           =~ m{/dev/tcp/(\S+)\n.*GET (\S+) HTTP}s;
+    $address =~ tr{/}{:};
+
+    my $server = qr/\n    server \{\n +listen +\Q$address\E;\n/;
+    my $location = qr/ location = \Q$path\E \{\n +return 204;/;
+
+    like($conf, qr/$server[^}]*$location/, 'its health can be seen');
+
+    my $subnet = $compose->{networks}{internet}{ipam}{config}[0]{subnet};
+
+    like($conf, qr/\n +listen 8080;\n +deny +\Q$subnet\E;\n/,
+        'no payouts from the network of Gate');
+    like($conf, qr/\n +allow \Q$subnet\E; *\n +deny +all;\n/,
+        'callbacks from there, and from nowhere else');
+}
+
 sub socket_of_redis {
     my ($socket) = option('redis', '--unixsocket');
     my $owner = $compose->{volumes}{'redis-socket'}{driver_opts}{o};
@@ -258,12 +286,12 @@ sub gateway_conf {
         'access_log /dev/stdout gate;',
         'include          /var/lib/nginx/resolver.conf;',
         'listen 8080;',
+        'deny   203.0.113.0/24;',
         'listen      8443 ssl;',
         'listen     127.0.0.1:8081;',
         'set $gate_address api.example.com:8443;',
         'proxy_ssl_trusted_certificate tls/ca.crt;',
         'server    service:9000;',
-        'allow 172.16.0.0/12;',
         map({ ("/run/secrets/$_.key;") } qw( kz cards )))
     {
         my $n = () = $conf =~ /^[^#\n]*\Q$line\E(?: *#.*)?$/mg;
@@ -271,7 +299,7 @@ sub gateway_conf {
     }
 
     my $code = $conf =~ s/#.*//gr;
-    unlike($code, qr{^\s*resolver\s|203\.0\.113|:443\b|\s443\b|/etc/|/var/log/
+    unlike($code, qr{^\s*resolver\s|:443\b|\s443\b|/etc/|/var/log/
                     |127\.0\.0\.1:(?!8081)|^user\s}mx,
         'and nothing of what is not in its container');
 
