@@ -28,7 +28,10 @@ starts($conf);
 compose();
 context();
 ports();
+keys_of_projects();
 socket_of_redis();
+names();
+files();
 alerts();
 install();
 debian();
@@ -249,6 +252,21 @@ sub ports {
         'callbacks from there, and from nowhere else');
 }
 
+sub keys_of_projects {
+    my %project = $conf =~ /^\s*gate_project\ \w+\ \{
+                            \s+id\s+(\d+);\s+secret_file\s+(\S+);/xmg;
+    my %known = map { split /=/ } option('gate', '--project');
+    my @secrets = map { m{^/run/secrets/(.+)} } values %project;
+
+    is(scalar @secrets, 2, 'keys of projects are secrets');
+    is_deeply(\%known, \%project, 'Gate has the same projects and keys');
+
+    for my $name (qw( gate gateway )) {
+        is_deeply([sort @{ $services->{$name}{secrets} }], [sort @secrets],
+            "the $name is given them");
+    }
+}
+
 sub socket_of_redis {
     my ($socket) = option('redis', '--unixsocket');
     my $owner = $compose->{volumes}{'redis-socket'}{driver_opts}{o};
@@ -268,6 +286,83 @@ sub socket_of_redis {
         ok(grep({ $_ eq $mount } @{ $services->{$name}{volumes} }),
             "$name: $mount");
     }
+}
+
+# whoever connects to a name finds somebody who listens, in a network that both
+# are in, and with a certificate of that name
+
+sub names {
+    my %certificate = reverse contents('docker/certificates')
+                              =~ /^certificate (\w+) ([\w.]+)$/mg;
+
+    my ($url) = option('gate', '--callback-url');
+    my ($name, $port, $path) = $url =~ m{^https://([^:/]+):(\d+)(/.*)$};
+
+    is($certificate{$name}, 'gateway', "certificate of $name");
+    is(reached('gate', $name), 'gateway', "Gate reaches $name");
+    like($conf, qr/^ +listen +$port ssl;\n +server_name +\Q$name\E;/m,
+        "which listens to $port");
+    like($conf, qr/^ +location = \Q$path\E \{$/m, "and has $path");
+
+    ($name, $port) = $conf =~ /^ +set \$gate_address +(\S+):(\d+);/m;
+
+    is($certificate{$name}, 'gate', "certificate of $name");
+    is(reached('gateway', $name), 'gate', "the gateway reaches $name");
+    is((option('gate', '--listen'))[0], "0.0.0.0:$port",
+        "which listens to $port");
+
+    ($name, $port) = $conf =~ /^ +server +([a-z]+):(\d+);/m;
+
+    is(reached('gateway', $name), 'service', "the gateway reaches $name");
+    is((option('service', '--listen'))[0], "0.0.0.0:$port",
+        "which listens to $port");
+    is(reached('gate', $name), '', "Gate does not reach $name");
+}
+
+# the services that a name in the networks of another one leads to
+
+sub reached {
+    my ($from, $name) = @_;
+
+    my @found;
+
+    for my $network (networks($services->{$from})) {
+        for my $to (sort keys %$services) {
+            next if !grep { $_ eq $network } networks($services->{$to});
+
+            push @found, $to if grep { $_ eq $name }
+                                     $to, aliases($services->{$to}, $network);
+        }
+    }
+
+    return "@found";
+}
+
+sub aliases {
+    my ($service, $network) = @_;
+
+    return () if ref $service->{networks} ne 'HASH';
+    return @{ $service->{networks}{$network}{aliases} // [] };
+}
+
+# the root is read-only
+
+sub files {
+    my $gateway = $services->{gateway};
+    my %tmpfs = map { (split /:/)[0, 1] } @{ $gateway->{tmpfs} };
+    my ($resolver) = contents('docker/gateway') =~ m{ >(/\S+)$}m;
+    my ($pid) = $conf =~ /^pid +(\S+);$/m;
+
+    for my $path ($resolver, $pid) {
+        ok($tmpfs{dirname($path)}, "$path can be written");
+    }
+
+    like($conf, qr/^ +include +\Q$resolver\E;$/m, 'resolvers are included');
+
+    ok(grep({ $_ eq 'gateway-tls:/etc/nginx/tls:ro' } @{ $gateway->{volumes} }),
+        'certificates of the gateway');
+    is(join(' ', sort $conf =~ m{ tls/([\w.]+);$}mg),
+        'ca.crt gateway.crt gateway.key', 'all that are there');
 }
 
 
