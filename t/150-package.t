@@ -32,6 +32,7 @@ keys_of_projects();
 socket_of_redis();
 names();
 files();
+instructions();
 alerts();
 install();
 debian();
@@ -363,6 +364,38 @@ sub files {
         'certificates of the gateway');
     is(join(' ', sort $conf =~ m{ tls/([\w.]+);$}mg),
         'ca.crt gateway.crt gateway.key', 'all that are there');
+}
+
+# what the README and docker-compose.yml tell to type
+
+sub instructions {
+    my ($readme) = contents('README.md') =~ /^## Containers\n(.*?)^## /ms;
+    my ($head) = contents('docker-compose.yml') =~ /\A((?:#.*\n)+)/;
+    my @payouts;
+
+    $head =~ s/^# ?//mg;
+
+    for my $text ($readme, $head) {
+        push @payouts, $text =~ /^ +(curl -H .*?' \S+)$/ms;
+
+        my ($port) = $payouts[-1] =~ m{ http://127\.0\.0\.1:(\d+)/v2/};
+        my @looks = $text =~ m{exec (\w+) curl -s http://127\.0\.0\.1:(\d+)/}g;
+
+        like($conf, qr/^ +listen $port;$/m, 'a payout is sent to the gateway');
+        is(scalar @looks, 4, 'two looks at what became of it');
+
+        while (my ($name, $inside) = splice @looks, 0, 2) {
+            like("@{ $services->{$name}{command} }", qr/:$inside\b/,
+                "$name listens to $inside");
+        }
+    }
+
+    is($payouts[0], $payouts[1], 'it is the same payout');
+
+    my ($socket) = option('redis', '--unixsocket');
+
+    like($readme, qr/exec redis redis-cli -s \Q$socket\E HGETALL /,
+        'and a look at the ledger');
 }
 
 
