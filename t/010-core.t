@@ -36,6 +36,7 @@ flock $lock, LOCK_EX or BAIL_OUT("flock: $!");
 locale();
 
 make_ok('all') or BAIL_OUT('the core does not build');
+flags_ok();
 
 unit_ok($build, 'under ASan and UBSan');
 property_ok();
@@ -69,6 +70,17 @@ sub run_ok {
     my ($code, $output) = run($command);
 
     return is($code, 0, $name) || diag($output) && 0;
+}
+
+
+# nginx's own flags, where its configure is told none
+
+sub flags_ok {
+    my $flags = '-O -W -Wall -Wpointer-arith -Wno-unused-parameter -Werror -g';
+
+    run_ok("$_ with nginx's flags",
+           "$cc -c $flags -Isrc/core -o $build/flags.o $_")
+        for glob 'src/core/*.c';
 }
 
 

@@ -41,6 +41,7 @@ typedef struct {
 } gate_json_t;
 
 
+static gate_rc_e gate_json_guard(gate_json_t *js);
 static gate_rc_e gate_json_read(gate_json_t *js);
 static gate_rc_e gate_json_text(gate_json_t *js);
 static gate_rc_e gate_json_syntax(gate_json_t *js);
@@ -124,16 +125,30 @@ gate_json_parse(gate_doc_t *doc, gate_pool_t *pool, gate_str_t text,
         return rc;
     }
 
-    /*
-     * yajl uses what its allocation functions return without a look; all it
-     * has is in the pool, so that leaving it half-way leaks nothing
-     */
+    rc = gate_json_guard(&js);
 
-    if (setjmp(js.nomem) != 0) {
+    if (rc == GATE_JSON && js.rc == GATE_OK) {
+        return gate_json_syntax(&js);
+    }
+
+    return rc;
+}
+
+
+/*
+ * yajl uses what its allocation functions return without a look; all it has
+ * is in the pool, so that leaving it half-way leaks nothing.  What needs no
+ * guard stays out of here: its variables, inlined, would be suspicious to gcc.
+ */
+
+static gate_rc_e
+gate_json_guard(gate_json_t *js)
+{
+    if (setjmp(js->nomem) != 0) {
         return GATE_ERROR;
     }
 
-    return gate_json_read(&js);
+    return gate_json_read(js);
 }
 
 
@@ -172,7 +187,7 @@ gate_json_read(gate_json_t *js)
     if (js->depth != 0 || js->doc->n == 0) {
 
         if (status != yajl_status_ok) {
-            return gate_json_syntax(js);
+            return GATE_JSON;
         }
 
         gate_json_fail(js, "unexpected end of text", text.len);
