@@ -82,9 +82,7 @@ ngx_http_gate_inbound_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     /* a redirect must not lead to the service of another project */
 
-    if (r->internal
-        && ngx_http_gate_inbound_project(r, ctx->project->id) != ctx->project)
-    {
+    if (r->internal && !ngx_http_gate_verifies_for(r, ctx->project)) {
         ctx->passed = 0;
         return ngx_http_gate_refuse(r, ctx, NGX_HTTP_GATE_UNKNOWN_PROJECT);
     }
@@ -247,6 +245,14 @@ ngx_http_gate_inbound_project(ngx_http_request_t *r, uint32_t id)
     }
 
     return NULL;
+}
+
+
+ngx_uint_t
+ngx_http_gate_verifies_for(ngx_http_request_t *r,
+    ngx_http_gate_project_t *project)
+{
+    return ngx_http_gate_inbound_project(r, project->id) == project;
 }
 
 

@@ -310,7 +310,7 @@ ngx_http_gate_precontent_handler(ngx_http_request_t *r)
 
 /*
  * A subrequest shares the main request's body, signed or verified by now; or
- * not, if the main request came by another location.
+ * not, or for another project, if the main request came by another location.
  */
 
 static ngx_int_t
@@ -330,13 +330,16 @@ ngx_http_gate_subrequest(ngx_http_request_t *r,
     }
 
     if (ctx != NULL && ctx->passed
-        && ctx->inbound == (glcf->verify != NULL))
+        && ctx->inbound == (glcf->verify != NULL)
+        && (ctx->inbound ? ngx_http_gate_verifies_for(r, ctx->project)
+                         : ngx_http_gate_signs_for(r, ctx->project)))
     {
         return NGX_DECLINED;
     }
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "a subrequest is not %s: it does not pass \"%s\"",
+                  "a subrequest is not %s for its location: "
+                  "it does not pass \"%s\"",
                   glcf->verify != NULL ? "verified" : "signed",
                   glcf->verify != NULL ? "gate_verify" : "gate_sign");
 

@@ -254,6 +254,14 @@ ngx_int_t ngx_http_gate_outbound_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gate_inbound_handler(ngx_http_request_t *r);
 
 /*
+ * Whether the gate_sign or gate_verify of r's location is of the project.
+ */
+ngx_uint_t ngx_http_gate_signs_for(ngx_http_request_t *r,
+    ngx_http_gate_project_t *project);
+ngx_uint_t ngx_http_gate_verifies_for(ngx_http_request_t *r,
+    ngx_http_gate_project_t *project);
+
+/*
  * Gate's answer to a payout in the ledger: it is asked for without
  * compression, read as it passes, and told to the ledger, at the latest with
  * the end of the request.

@@ -344,6 +344,17 @@ ngx_http_gate_outbound_project(ngx_http_request_t *r,
 }
 
 
+ngx_uint_t
+ngx_http_gate_signs_for(ngx_http_request_t *r,
+    ngx_http_gate_project_t *project)
+{
+    ngx_http_gate_project_t  *own;
+
+    return ngx_http_gate_outbound_project(r, &own) == NGX_OK
+           && own == project;
+}
+
+
 /*
  * The path is forwarded as the client wrote it: where it is not literally the
  * path that nginx understood, Gate might read another endpoint from it.

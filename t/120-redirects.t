@@ -703,3 +703,47 @@ X-Upstream: body=%3C!--%23 include virtual=%22/part%22 --%3E:end
 X-Result: ok
 --- response_body eval
 ::refusal('gw_internal', 'the gateway could not process the request') . ':end'
+
+
+
+=== TEST 39: a mirror does not send to a location of another project
+--- config eval
+::location('mirror /mirror;')
+. 'location = /mirror { internal; gate_sign ua; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET; }'
+--- request eval: "POST $::path\n$::payout"
+--- response_headers
+! X-Gate-Source
+--- response_body eval: $::signed
+--- error_log
+a subrequest is not signed for its location
+--- no_error_log
+[alert]
+--- after eval: sub { ::second_got() }
+
+
+
+=== TEST 40: nor to the service of another project
+--- config eval
+::config('location /callbacks { gate_verify kz ua; mirror /mirror; proxy_pass http://gate; }')
+. 'location = /mirror { internal; gate_verify ua; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET; }'
+--- request eval: "POST /callbacks\n$::callback"
+--- response_headers
+X-Gate-Source: gateway
+--- response_body_like: ^\{"status":"success","code":"0",
+--- error_log
+a subrequest is not verified for its location
+--- no_error_log
+[alert]
+--- after eval: sub { ::second_got() }
+
+
+
+=== TEST 41: but to that of its own
+--- config eval
+::config('location /callbacks { gate_verify kz ua; mirror /mirror; proxy_pass http://gate; }')
+. 'location = /mirror { internal; gate_verify kz; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET; }'
+--- request eval: "POST /callbacks\n$::callback"
+--- response_headers
+X-Gate-Source: gateway
+--- response_body_like: ^\{"status":"success","code":"0",
+--- after eval: sub { ::second_got($::callback) }
