@@ -243,6 +243,10 @@ sub wait_status {
     is($got, $value, $name);
 }
 
+# --- TLS to Redis
+
+sub hiredis_has_tls { return -e '/usr/include/hiredis/hiredis_ssl.h' }
+
 # --- certificates of a CA, a server and a client, in the scratch directory
 
 sub certificates {
