@@ -392,7 +392,7 @@ ngx_int_t
 ngx_http_gate_merge_verify(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
     ngx_http_gate_loc_conf_t *prev, ngx_http_gate_loc_conf_t *conf)
 {
-    ngx_uint_t                 i;
+    ngx_uint_t                 i, j;
     ngx_http_gate_verifier_t  *verifier;
 
     if (conf->verify == NGX_CONF_UNSET_PTR) {
@@ -419,6 +419,15 @@ ngx_http_gate_merge_verify(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
                           "unknown project \"%V\" in \"gate_verify\"",
                           &verifier[i].name);
             return NGX_ERROR;
+        }
+
+        for (j = 0; j < i; j++) {
+            if (verifier[j].project == verifier[i].project) {
+                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                              "duplicate project \"%V\" in \"gate_verify\"",
+                              &verifier[i].name);
+                return NGX_ERROR;
+            }
         }
     }
 

@@ -487,6 +487,7 @@ ngx_http_gate_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_gate_loc_conf_t *prev = parent;
     ngx_http_gate_loc_conf_t *conf = child;
 
+    ngx_http_core_loc_conf_t   *clcf;
     ngx_http_gate_main_conf_t  *gmcf;
 
     ngx_conf_merge_uint_value(conf->validate, prev->validate,
@@ -527,8 +528,11 @@ ngx_http_gate_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (conf->sign != NULL && conf->verify != NULL) {
+        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"gate_sign\" and \"gate_verify\" in one location");
+                      "\"gate_sign\" and \"gate_verify\" in one location "
+                      "\"%V\"", &clcf->name);
         return NGX_CONF_ERROR;
     }
 

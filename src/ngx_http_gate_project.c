@@ -108,22 +108,28 @@ ngx_http_gate_project(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static ngx_uint_t
 ngx_http_gate_project_name(ngx_str_t *name)
 {
-    size_t  i;
-    u_char  ch;
+    size_t      i;
+    u_char      ch;
+    ngx_uint_t  digits;
 
     if (name->len == 0 || name->len > NGX_HTTP_GATE_PROJECT_NAME_MAX
         || ngx_strcmp(name->data, "off") == 0
-        || ngx_strcmp(name->data, "unknown") == 0
-        || ngx_atoi(name->data, name->len) != NGX_ERROR)
+        || ngx_strcmp(name->data, "unknown") == 0)
     {
         return 0;
     }
 
+    digits = 0;
+
     for (i = 0; i < name->len; i++) {
         ch = name->data[i];
 
-        if ((ch >= '0' && ch <= '9')
-            || (ch >= 'A' && ch <= 'Z')
+        if (ch >= '0' && ch <= '9') {
+            digits++;
+            continue;
+        }
+
+        if ((ch >= 'A' && ch <= 'Z')
             || (ch >= 'a' && ch <= 'z')
             || ch == '_' || ch == '-' || ch == '.')
         {
@@ -133,7 +139,7 @@ ngx_http_gate_project_name(ngx_str_t *name)
         return 0;
     }
 
-    return 1;
+    return digits != name->len;
 }
 
 

@@ -321,7 +321,17 @@ invalid project name "77" in "gate_project"
 
 
 
-=== TEST 9: a project named "off"
+=== TEST 9: a project named like an id that is none
+--- http_config eval: ::project('77777777777777777777777', 'id 1;', ::key())
+--- config
+--- must_die: 1
+--- error_log
+[emerg]
+invalid project name "77777777777777777777777" in "gate_project"
+
+
+
+=== TEST 10: a project named "off"
 --- http_config eval: ::project('off', 'id 1;', ::key())
 --- config
 --- must_die: 1
@@ -331,7 +341,7 @@ invalid project name "off" in "gate_project"
 
 
 
-=== TEST 10: two projects of one name
+=== TEST 11: two projects of one name
 --- http_config eval: $::kz . ::project('kz', 'id 1;', ::key())
 --- config
 --- must_die: 1
@@ -341,7 +351,7 @@ duplicate project "kz" in "gate_project"
 
 
 
-=== TEST 11: two projects of one id
+=== TEST 12: two projects of one id
 --- http_config eval: $::kz . ::project('other', 'id 1234;', ::key())
 --- config
 --- must_die: 1
@@ -351,7 +361,7 @@ duplicate project id "1234" in "gate_project": "kz" and "other" have it
 
 
 
-=== TEST 12: no id
+=== TEST 13: no id
 --- http_config eval: ::project('kz', ::key())
 --- config
 --- must_die: 1
@@ -361,7 +371,7 @@ no "id" in "gate_project" "kz"
 
 
 
-=== TEST 13: an id that is 0
+=== TEST 14: an id that is 0
 --- http_config eval: ::project('kz', 'id 0;', ::key())
 --- config
 --- must_die: 1
@@ -371,7 +381,7 @@ invalid project id "0" in "gate_project"
 
 
 
-=== TEST 14: an id that is too large
+=== TEST 15: an id that is too large
 --- http_config eval: ::project('kz', 'id 4294967296;', ::key())
 --- config
 --- must_die: 1
@@ -381,7 +391,7 @@ invalid project id "4294967296" in "gate_project"
 
 
 
-=== TEST 15: an id of too many digits
+=== TEST 16: an id of too many digits
 --- http_config eval: ::project('kz', 'id 18446744073709551617;', ::key())
 --- config
 --- must_die: 1
@@ -391,7 +401,7 @@ invalid project id "18446744073709551617" in "gate_project"
 
 
 
-=== TEST 16: an id that starts with 0
+=== TEST 17: an id that starts with 0
 --- http_config eval: ::project('kz', 'id 0123;', ::key())
 --- config
 --- must_die: 1
@@ -401,7 +411,7 @@ invalid project id "0123" in "gate_project"
 
 
 
-=== TEST 17: an id that is no number
+=== TEST 18: an id that is no number
 --- http_config eval: ::project('kz', 'id -1;', ::key())
 --- config
 --- must_die: 1
@@ -411,7 +421,7 @@ invalid project id "-1" in "gate_project"
 
 
 
-=== TEST 18: an empty id
+=== TEST 19: an empty id
 --- http_config eval: ::project('kz', 'id "";', ::key())
 --- config
 --- must_die: 1
@@ -421,7 +431,7 @@ invalid project id "" in "gate_project"
 
 
 
-=== TEST 19: two ids
+=== TEST 20: two ids
 --- http_config eval: ::project('kz', 'id 1;', 'id 2;', ::key())
 --- config
 --- must_die: 1
@@ -431,7 +441,7 @@ invalid project id "" in "gate_project"
 
 
 
-=== TEST 20: no arguments
+=== TEST 21: no arguments
 --- http_config eval: ::project('kz', 'id;', ::key())
 --- config
 --- must_die: 1
@@ -441,7 +451,7 @@ invalid number of arguments in "id" of "gate_project"
 
 
 
-=== TEST 21: too many arguments
+=== TEST 22: too many arguments
 --- http_config eval: ::project('kz', 'id 1;', "secret_file $ENV{TEST_NGINX_KEYS}/kz.key x;")
 --- config
 --- must_die: 1
@@ -451,7 +461,7 @@ invalid number of arguments in "secret_file" of "gate_project"
 
 
 
-=== TEST 22: a directive that there is not
+=== TEST 23: a directive that there is not
 --- http_config eval: ::project('kz', 'id 1;', ::key(), 'key x;')
 --- config
 --- must_die: 1
@@ -461,7 +471,7 @@ unknown directive "key" in "gate_project"
 
 
 
-=== TEST 23: a block in the block
+=== TEST 24: a block in the block
 --- http_config eval: ::project('kz', 'id 1;', ::key(), 'x {', '}')
 --- config
 --- must_die: 1
@@ -471,7 +481,7 @@ unexpected "{"
 
 
 
-=== TEST 24: the block has no end
+=== TEST 25: the block has no end
 --- http_config eval: "gate_project kz { id 1;"
 --- config
 --- must_die: 1
@@ -481,7 +491,7 @@ unexpected
 
 
 
-=== TEST 25: no secret_file
+=== TEST 26: no secret_file
 --- http_config eval: ::project('kz', 'id 1;')
 --- config
 --- must_die: 1
@@ -491,7 +501,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 26: only a previous_secret_file
+=== TEST 27: only a previous_secret_file
 --- http_config eval: ::project('kz', 'id 1;', 'previous_' . ::key())
 --- config
 --- must_die: 1
@@ -501,7 +511,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 27: two secret files
+=== TEST 28: two secret files
 --- http_config eval: ::project('kz', 'id 1;', ::key(), ::key())
 --- config
 --- must_die: 1
@@ -511,7 +521,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 28: two previous secret files
+=== TEST 29: two previous secret files
 --- http_config eval
 ::project('kz', 'id 1;', ::key(), 'previous_secret_file /nowhere;',
           'previous_secret_file /nowhere;')
@@ -523,7 +533,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 29: a secret file of no name
+=== TEST 30: a secret file of no name
 --- http_config eval: ::project('kz', 'id 1;', 'secret_file "";')
 --- config
 --- must_die: 1
@@ -533,7 +543,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 30: a missing secret file
+=== TEST 31: a missing secret file
 --- http_config eval: ::project('kz', 'id 1;', ::key('nowhere.key'))
 --- config
 --- must_die: 1
@@ -542,7 +552,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 31: a link to a missing file
+=== TEST 32: a link to a missing file
 --- http_config eval: ::project('kz', 'id 1;', ::key('broken.key'))
 --- config
 --- must_die: 1
@@ -551,7 +561,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 32: an unreadable secret file
+=== TEST 33: an unreadable secret file
 --- http_config eval: ::project('kz', 'id 1;', 'secret_file /proc/self/mem/x;')
 --- config
 --- must_die: 1
@@ -560,7 +570,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 33: a secret file that opens and cannot be read
+=== TEST 34: a secret file that opens and cannot be read
 --- http_config eval: ::project('kz', 'id 1;', 'secret_file /proc/self/mem;')
 --- config
 --- must_die: 1
@@ -569,7 +579,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 34: a directory
+=== TEST 35: a directory
 --- http_config eval: ::project('kz', 'id 1;', ::key('dir.key'))
 --- config
 --- must_die: 1
@@ -578,7 +588,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 35: a FIFO does not block
+=== TEST 36: a FIFO does not block
 --- http_config eval: ::project('kz', 'id 1;', ::key('fifo.key'))
 --- config
 --- must_die: 1
@@ -587,7 +597,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 36: an empty secret file
+=== TEST 37: an empty secret file
 --- http_config eval: ::project('kz', 'id 1;', ::key('empty.key'))
 --- config
 --- must_die: 1
@@ -596,7 +606,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 37: a secret file with a newline only
+=== TEST 38: a secret file with a newline only
 --- http_config eval: ::project('kz', 'id 1;', ::key('lf.key'))
 --- config
 --- must_die: 1
@@ -605,7 +615,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 38: a secret file with CR LF only
+=== TEST 39: a secret file with CR LF only
 --- http_config eval: ::project('kz', 'id 1;', ::key('crlf.key'))
 --- config
 --- must_die: 1
@@ -614,7 +624,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 39: a secret file that holds something else
+=== TEST 40: a secret file that holds something else
 --- http_config eval: ::project('kz', 'id 1;', ::key('big.key'))
 --- config
 --- must_die: 1
@@ -623,7 +633,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 40: a secret that is too long by a byte
+=== TEST 41: a secret that is too long by a byte
 --- http_config eval: ::project('kz', 'id 1;', ::key('over.key'))
 --- config
 --- must_die: 1
@@ -632,7 +642,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 41: a secret file that everyone may write
+=== TEST 42: a secret file that everyone may write
 --- http_config eval: ::project('kz', 'id 1;', ::key('write.key'))
 --- config
 --- must_die: 1
@@ -641,7 +651,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 42: a previous secret file that is there must be good
+=== TEST 43: a previous secret file that is there must be good
 --- http_config eval: ::project('kz', 'id 1;', ::key(), 'previous_' . ::key('write.key'))
 --- config
 --- must_die: 1
@@ -650,7 +660,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 43: a previous secret file that is empty
+=== TEST 44: a previous secret file that is empty
 --- http_config eval: ::project('kz', 'id 1;', ::key(), 'previous_' . ::key('empty.key'))
 --- config
 --- must_die: 1
@@ -659,7 +669,7 @@ no "secret_file" in "gate_project" "kz"
 
 
 
-=== TEST 44: an unknown project in gate_sign
+=== TEST 45: an unknown project in gate_sign
 --- config
     location /v2/ {
         gate_sign   nobody;
@@ -673,7 +683,7 @@ unknown project "nobody" in "gate_sign"
 
 
 
-=== TEST 45: an empty project in gate_sign
+=== TEST 46: an empty project in gate_sign
 --- config
     location /v2/ {
         gate_sign   "";
@@ -686,7 +696,7 @@ unknown project "" in "gate_sign"
 
 
 
-=== TEST 46: names are case-sensitive
+=== TEST 47: names are case-sensitive
 --- config
     location /v2/ {
         gate_sign   KZ;
@@ -699,7 +709,7 @@ unknown project "KZ" in "gate_sign"
 
 
 
-=== TEST 47: an unknown variable in gate_sign
+=== TEST 48: an unknown variable in gate_sign
 --- config
     location /v2/ {
         gate_sign   $nowhere_to_be_found;
@@ -712,7 +722,7 @@ unknown "nowhere_to_be_found" variable
 
 
 
-=== TEST 48: gate_sign twice
+=== TEST 49: gate_sign twice
 --- config
     location /v2/ {
         gate_sign   kz;
@@ -726,7 +736,7 @@ unknown "nowhere_to_be_found" variable
 
 
 
-=== TEST 49: gate_sign without arguments
+=== TEST 50: gate_sign without arguments
 --- config
     location /v2/ {
         gate_sign;
@@ -739,7 +749,7 @@ invalid number of arguments in "gate_sign" directive
 
 
 
-=== TEST 50: gate_sign with two projects
+=== TEST 51: gate_sign with two projects
 --- config
     location /v2/ {
         gate_sign   kz kz;
@@ -752,7 +762,7 @@ invalid number of arguments in "gate_sign" directive
 
 
 
-=== TEST 51: gate_sign in a server
+=== TEST 52: gate_sign in a server
 --- config
     gate_sign   kz;
 --- http_config eval: $::kz
@@ -763,7 +773,7 @@ invalid number of arguments in "gate_sign" directive
 
 
 
-=== TEST 52: gate_project in a server
+=== TEST 53: gate_project in a server
 --- config
     gate_project x { id 1; secret_file x; }
 --- must_die: 1
@@ -773,7 +783,7 @@ invalid number of arguments in "gate_sign" directive
 
 
 
-=== TEST 53: gate_project without a name
+=== TEST 54: gate_project without a name
 --- http_config
     gate_project { id 1; secret_file x; }
 --- config
@@ -784,7 +794,7 @@ invalid number of arguments in "gate_project" directive
 
 
 
-=== TEST 54: an unknown word in gate_validate
+=== TEST 55: an unknown word in gate_validate
 --- config
     gate_validate   on;
 --- must_die: 1
@@ -794,7 +804,7 @@ invalid value "on" in "gate_validate"
 
 
 
-=== TEST 55: gate_validate twice
+=== TEST 56: gate_validate twice
 --- config
     gate_validate   basic;
     gate_validate   basic;
@@ -805,7 +815,7 @@ invalid value "on" in "gate_validate"
 
 
 
-=== TEST 56: an unknown word in gate_sort
+=== TEST 57: an unknown word in gate_sort
 --- config
     gate_sort   php;
 --- must_die: 1
@@ -815,7 +825,7 @@ invalid value "php" in "gate_sort"
 
 
 
-=== TEST 57: gate_sort twice
+=== TEST 58: gate_sort twice
 --- config
     gate_sort   bytes;
     gate_sort   natural;
@@ -826,7 +836,7 @@ invalid value "php" in "gate_sort"
 
 
 
-=== TEST 58: no nesting at all
+=== TEST 59: no nesting at all
 --- config
     gate_max_depth  0;
 --- must_die: 1
@@ -836,7 +846,7 @@ in "gate_max_depth": it must be 1 to 512
 
 
 
-=== TEST 59: nesting without end
+=== TEST 60: nesting without end
 --- config
     gate_max_depth  513;
 --- must_die: 1
@@ -846,7 +856,7 @@ in "gate_max_depth": it must be 1 to 512
 
 
 
-=== TEST 60: nesting that is no number
+=== TEST 61: nesting that is no number
 --- config
     gate_max_depth  deep;
 --- must_die: 1
@@ -856,7 +866,7 @@ in "gate_max_depth": it must be 1 to 512
 
 
 
-=== TEST 61: gate_error with arguments
+=== TEST 62: gate_error with arguments
 --- config
     location /e {
         gate_error  on;
@@ -868,7 +878,7 @@ invalid number of arguments in "gate_error" directive
 
 
 
-=== TEST 62: gate_error in a server
+=== TEST 63: gate_error in a server
 --- config
     gate_error;
 --- must_die: 1
@@ -878,7 +888,7 @@ invalid number of arguments in "gate_error" directive
 
 
 
-=== TEST 63: signing and verifying in one location
+=== TEST 64: signing and verifying in one location
 --- config
     location /v2/ {
         gate_sign    kz;
@@ -888,11 +898,11 @@ invalid number of arguments in "gate_error" directive
 --- must_die: 1
 --- error_log
 [emerg]
-"gate_sign" and "gate_verify" in one location
+"gate_sign" and "gate_verify" in one location "/v2/"
 
 
 
-=== TEST 64: an unknown project in gate_verify
+=== TEST 65: an unknown project in gate_verify
 --- config
     location /callbacks {
         gate_verify  kz nobody;
@@ -905,7 +915,20 @@ unknown project "nobody" in "gate_verify"
 
 
 
-=== TEST 65: a mark that expires at once
+=== TEST 66: a project twice in gate_verify
+--- config
+    location /callbacks {
+        gate_verify  kz kz;
+    }
+--- http_config eval: $::kz
+--- must_die: 1
+--- error_log
+[emerg]
+duplicate project "kz" in "gate_verify"
+
+
+
+=== TEST 67: a mark that expires at once
 --- config
     location / {
         gate_deduplicate_ttl 0;
@@ -917,7 +940,7 @@ unknown project "nobody" in "gate_verify"
 
 
 
-=== TEST 66: a lock that expires at once
+=== TEST 68: a lock that expires at once
 --- config
     location / {
         gate_deduplicate_lock 0;
@@ -929,7 +952,7 @@ unknown project "nobody" in "gate_verify"
 
 
 
-=== TEST 67: no key in what -T and -V print
+=== TEST 69: no key in what -T and -V print
 --- http_config eval: $::kz
 --- config
     location /v2/ {
