@@ -35,25 +35,26 @@
 
 local MAX = '9223372036854775807'
 
-local TOTALS = { 'hour_count', 'hour', 'day_count', 'day', 'week_count',
-                 'week', 'month_count', 'month' }
-local WINDOW = { 1, 1, 2, 2, 3, 3, 4, 4 }
+local POSITIVE = '^[1-9]%d*$'
 
-local call, find, floor, format = redis.call, string.find, math.floor,
-                                  string.format
+local TOTALS = { 'hour', 'day', 'week', 'month', 'hour_count', 'day_count',
+                 'week_count', 'month_count' }
+
+local call, find, floor = redis.call, string.find, math.floor
 
 
--- 0 to 2^63-1 as Redis writes it
+-- a > b, both as Redis writes integers; in every locale digits sort by value
+
+local function greater(a, b)
+    return #a > #b or (#a == #b and a > b)
+end
+
+
+-- 0 to 2^63-1 as Redis writes it; loops try the pattern alone first, a call
+-- costs as much
 
 local function is_integer(s)
-    if #s > 18 then
-        return find(s, '^[1-9]%d*$') and #s == 19
-               and (s:sub(1, 10) + 0 < 9223372036
-                    or (s:sub(1, 10) == '9223372036'
-                        and s:sub(11) + 0 <= 854775807))
-    end
-
-    return find(s, '^[1-9]%d*$') or s == '0'
+    return find(s, POSITIVE) and not greater(s, MAX) or s == '0'
 end
 
 
@@ -100,28 +101,6 @@ local function month_length(year, month)
 end
 
 
--- the windows of a moment: "2026112114", its Monday "20261116", and the
--- seconds that are left of hour, day, week and month
-
-local function calendar(now)
-    local days = floor(now / 86400)
-    local second = now - days * 86400
-    local weekday = (days + 3) % 7
-    local year, month, day = civil(days)
-    local left = 86400 - second
-    local y, m, d = year, month, day - weekday
-
-    if d < 1 then
-        y, m, d = civil(days - weekday)
-    end
-
-    return format('%d%02d%02d%02d', year, month, day, floor(second / 3600)),
-           format('%d%02d%02d', y, m, d),
-           { 3600 - second % 3600, left, left + (6 - weekday) * 86400,
-             left + (month_length(year, month) - day) * 86400 }
-end
-
-
 -- whether a list of words has the word
 
 local function has(list, word)
@@ -129,43 +108,8 @@ local function has(list, word)
 end
 
 
--- the limits by their names, or a refusal
-
-local function read_limits(key, default)
-    local list = call('HGETALL', key)
-    local limits = {
-        min = false, max = false, hour = false, day = false, week = false,
-        month = false, hour_count = false, day_count = false,
-        week_count = false, month_count = false
-    }
-
-    if #list == 0 and default ~= 'allow' then
-        return nil, { 'no_limits' }
-    end
-
-    for i = 1, #list, 2 do
-        local field, value = list[i], list[i + 1]
-
-        if limits[field] == nil then
-            -- a misspelt limit must not pass for one that is not set
-            if field:sub(1, 1) ~= '_' then
-                return nil, { 'bad_limit', field:sub(1, 32), '' }
-            end
-
-        elseif is_integer(value) then
-            limits[field] = value
-
-        else
-            return nil, { 'bad_limit', field, value:sub(1, 32) }
-        end
-    end
-
-    return limits
-end
-
-
-local amount, digest, copy, ttl = ARGV[1], ARGV[3], ARGV[5], tonumber(ARGV[8])
-local offset = tonumber(ARGV[6])
+local key, amount, digest, copy = KEYS[2], ARGV[1], ARGV[3], ARGV[5]
+local offset, ttl = ARGV[6], ARGV[8]
 
 if not is_integer(amount) or amount == '0' then
     return { 'bad_argument', 'amount' }
@@ -175,81 +119,167 @@ if find(copy, ' ', 1, true) or copy == '' then
     return { 'bad_argument', 'copy' }
 end
 
-if not offset or not ttl then
-    return { 'bad_argument', offset and 'ttl' or 'offset' }
+if not find(offset, '^-?%d+$') then
+    return { 'bad_argument', 'offset' }
 end
 
-local entry = call('HMGET', KEYS[2], 'state', 'void')
-local state, attempt = entry[1], '1'
+-- one that EXPIRE refuses would stop the script halfway
+if not find(ttl, POSITIVE) or #ttl > 10 then
+    return { 'bad_argument', 'ttl' }
+end
+
+
+-- is it sent again?
+
+local entry = call('HMGET', key, 'state', 'void')
+local state, attempt = entry[1], 1
 
 if has(entry[2], copy) then
     return { 'void' }
 end
 
 if state then
-    entry = call('HMGET', KEYS[2], 'digest', 'flight', 'attempts', 'ops',
-                 'past')
-    attempt = entry[3] or '1'
-end
+    entry = call('HMGET', key, 'digest', 'flight', 'attempts', 'ops', 'past')
+    attempt = (entry[3] or 1) + 0
 
-if state == 'reserved' or state == 'unknown' or state == 'accepted'
-   or state == 'success' or state == 'partially_paid_out'
-then
-    local flight = entry[2]
+    if state == 'reserved' or state == 'unknown' or state == 'accepted'
+       or state == 'success' or state == 'partially_paid_out'
+    then
+        local flight = entry[2]
 
-    if entry[1] ~= digest then
-        return { 'reused', state }
+        if entry[1] ~= digest then
+            return { 'reused', state }
+        end
+
+        if not has(flight, copy) then
+            call('HSET', key, 'flight',
+                 flight and flight ~= '' and flight .. ' ' .. copy or copy)
+            call('EXPIRE', key, ttl)
+        end
+
+        return { 'repeat', attempt, state }
     end
+end
 
-    if not has(flight, copy) then
-        call('HSET', KEYS[2], 'flight',
-             flight and flight ~= '' and flight .. ' ' .. copy or copy)
-        call('EXPIRE', KEYS[2], ARGV[8])
+
+-- the limits
+
+local list = call('HGETALL', KEYS[1])
+local limits = {
+    min = false, max = false, hour = false, day = false, week = false,
+    month = false, hour_count = false, day_count = false,
+    week_count = false, month_count = false
+}
+
+if #list == 0 and ARGV[7] ~= 'allow' then
+    return { 'no_limits' }
+end
+
+for i = 1, #list, 2 do
+    local field, value = list[i], list[i + 1]
+
+    if limits[field] == nil then
+        -- a misspelt limit must not pass for one that is not set
+        if field:sub(1, 1) ~= '_' then
+            return { 'bad_limit', field:sub(1, 32), '' }
+        end
+
+    elseif #value < 19 and find(value, POSITIVE) or is_integer(value) then
+        limits[field] = value
+
+    else
+        return { 'bad_limit', field, value:sub(1, 32) }
     end
-
-    return { 'repeat', tonumber(attempt), state }
 end
 
-local limits, refusal = read_limits(KEYS[1], ARGV[7])
+local min, max = limits.min, limits.max
 
-if refusal then
-    return refusal
+if min and greater(min, amount) then
+    return { 'limit_min', min }
 end
 
-if limits.min and exceeds(limits.min, '0', amount) then
-    return { 'limit_min', limits.min }
+if max and greater(amount, max) then
+    return { 'limit_max', max }
 end
 
-if limits.max and exceeds(amount, '0', limits.max) then
-    return { 'limit_max', limits.max }
+
+-- the windows of now, "2026112114" and its Monday "20261116", and what they
+-- hold
+
+local created = call('TIME')[1]
+local now = created + offset
+local second = now % 86400
+local days = (now - second) / 86400
+local weekday = (days + 3) % 7
+local year, month, day = civil(days)
+local y, m, d = year, month, day - weekday
+
+if d < 1 then
+    y, m, d = civil(days - weekday)
 end
 
-local clock = call('TIME')
-local hour, monday, left = calendar(tonumber(clock[1]) + offset)
-local names = { hour, hour:sub(1, 8), monday, hour:sub(1, 6) }
-local base, k = KEYS[3] .. ARGV[2] .. ':', {}
-
-for i = 1, 8 do
-    k[i] = base .. TOTALS[i] .. ':' .. names[WINDOW[i]]
-end
-
+local window = string.format('%d%02d%02d%02d %d%02d%02d', year, month, day,
+                             floor(second / 3600), y, m, d)
+local hour, date = window:sub(1, 10), window:sub(1, 8)
+local monday, year_month = window:sub(12), window:sub(1, 6)
+local base = KEYS[3] .. ARGV[2]
+local k = { base .. ':hour:' .. hour, base .. ':day:' .. date,
+            base .. ':week:' .. monday, base .. ':month:' .. year_month,
+            base .. ':hour_count:' .. hour, base .. ':day_count:' .. date,
+            base .. ':week_count:' .. monday,
+            base .. ':month_count:' .. year_month }
 local used = call('MGET', k[1], k[2], k[3], k[4], k[5], k[6], k[7], k[8])
 
-for i = 1, 8 do
-    local total, limit = used[i] or '0', limits[TOTALS[i]]
-    local more = i % 2 == 0 and amount or '1'
 
-    -- MGET says nothing of a key that is not a string
-    if not is_integer(total) or (not used[i] and call('EXISTS', k[i]) == 1)
-    then
-        return { 'bad_total', k[i] }
+-- seconds to the end of the window of k[i]
+
+local function left(i)
+    local window = i % 4
+
+    if window == 1 then
+        return 3600 - second % 3600
     end
 
-    -- the later windows go last: to wait for an earlier end would be in vain
-    if limit and exceeds(total, more, limit) then
-        refusal = { 'limit_' .. TOTALS[i], left[WINDOW[i]], limit, total }
+    local full = window == 2 and 0 or window == 3 and 6 - weekday
+                 or month_length(year, month) - day
 
-    elseif #total + #more > 18 and exceeds(total, more, MAX) then
+    return full * 86400 + 86400 - second
+end
+
+
+for i = 1, 8 do
+    local total, good = used[i]
+
+    if total then
+        good = #total < 19 and find(total, POSITIVE) or is_integer(total)
+
+    else
+        -- MGET says nothing of a key that is not a string
+        good = call('EXISTS', k[i]) == 0
+    end
+
+    if not good then
+        return { 'bad_total', k[i] }
+    end
+end
+
+local refusal
+
+-- the later windows go last: to wait for an earlier end would be in vain
+
+for i = 1, 4 do
+    local sum, count = used[i] or '0', used[i + 4] or '0'
+    local limit, most = limits[TOTALS[i]], limits[TOTALS[i + 4]]
+
+    if not greater(most or MAX, count) then
+        refusal = most and { 'limit_' .. TOTALS[i + 4], left(i), most, count }
+                  or { 'overflow', TOTALS[i + 4] }
+    end
+
+    if limit and exceeds(sum, amount, limit) then
+        refusal = { 'limit_' .. TOTALS[i], left(i), limit, sum }
+
+    elseif #sum + #amount > 18 and exceeds(sum, amount, MAX) then
         refusal = { 'overflow', TOTALS[i] }
     end
 end
@@ -258,29 +288,31 @@ if refusal then
     return refusal
 end
 
+
+-- reserve
+
 for i = 1, 8 do
-    local more = i % 2 == 0 and amount or '1'
+    local more = i <= 4 and amount or '1'
 
     if used[i] then
         call('INCRBY', k[i], more)
 
     else
-        call('SET', k[i], more, 'EX', left[WINDOW[i]] + ttl)
+        call('SET', k[i], more, 'EX', left(i) + ttl)
     end
 end
 
 if state then
-    local past = (entry[5] or '') .. (entry[4] or '')
-
-    attempt = format('%d', attempt + 1)
-    call('HDEL', KEYS[2], 'counted', 'code', 'status', 'answered', 'ops',
-         'parts', 'updated')
-    call('HSET', KEYS[2], 'attempts', attempt, 'past', past)
+    attempt = attempt + 1
+    call('HDEL', key, 'counted', 'code', 'status', 'answered', 'ops', 'parts',
+         'updated')
+    call('HSET', key, 'attempts', attempt,
+         'past', (entry[5] or '') .. (entry[4] or ''))
 end
 
-call('HSET', KEYS[2], 'state', 'reserved', 'amount', amount,
-     'currency', ARGV[2], 'endpoint', ARGV[4], 'digest', digest,
-     'window', hour .. ' ' .. monday, 'flight', copy, 'created', clock[1])
-call('EXPIRE', KEYS[2], ARGV[8])
+call('HSET', key, 'state', 'reserved', 'amount', amount, 'currency', ARGV[2],
+     'endpoint', ARGV[4], 'digest', digest, 'window', window, 'flight', copy,
+     'created', created)
+call('EXPIRE', key, ttl)
 
-return { 'ok', tonumber(attempt) }
+return { 'ok', attempt }

@@ -193,6 +193,24 @@ sub overflow {
     is($ledger->used('day:20261121'), MAX, 'the total is 2^63-1');
     refused_is($ledger, sub { $ledger->reserve('p3', 1) },
                ['overflow', 'month'], 'one more');
+
+    # counts, too
+    my $key = $ledger->used_prefix() . 'KZT:week_count:20261116';
+
+    $ledger->clear()->limits('_' => 'no limits');
+    $ledger->{redis}->cmd('SET', $key, MAX);
+    refused_is($ledger, sub { $ledger->reserve('p1', 1) },
+               ['overflow', 'week_count'], 'one payout too many');
+
+    $ledger->limits(week_count => MAX);
+    is(($ledger->reserve('p1', 1))[0], 'limit_week_count',
+       'unless a limit says so first');
+
+    $ledger->limits(week_count => '9007199254740994');
+    $ledger->{redis}->cmd('SET', $key, '9007199254740993');
+    is(($ledger->reserve('p1', 1))[0], 'ok', 'a count is exact');
+    is(($ledger->reserve('p2', 1))[0], 'limit_week_count',
+       'at 2^53 + 2 of 2^53 + 2');
 }
 
 sub bad_limits {
@@ -241,20 +259,29 @@ sub bad_limits {
 sub bad_totals {
     my ($ledger, $redis) = @_;
 
-    my $key = $ledger->used_prefix() . 'KZT:week:20261116';
+    my $prefix = $ledger->used_prefix() . 'KZT:';
+    my @names = qw( hour:2026112100 day:20261121 week:20261116 month:202611 );
 
-    $ledger->limits(day => 1000);
+    for my $name (@names, map { s/:/_count:/r } @names) {
+        my $key = "$prefix$name";
 
-    for my $value ('', 'x', '-1', '1.5', '9223372036854775808') {
-        $redis->cmd('SET', $key, $value);
+        # the others are there, so that a half reservation would be seen
+        $ledger->clear()->limits(day => 1000);
+        $ledger->reserve('p0', 1);
+
+        for my $value ('', 'x', '-1', '+1', ' 1', '1.5', '1e3', '0x10', '007',
+                       '9223372036854775808', '10000000000000000000')
+        {
+            $redis->cmd('SET', $key, $value);
+            refused_is($ledger, sub { $ledger->reserve('p1', 1) },
+                       ['bad_total', $key], "$name: a total \"$value\"");
+        }
+
+        $redis->cmd('DEL', $key);
+        $redis->cmd('HSET', $key, 'a', 1);
         refused_is($ledger, sub { $ledger->reserve('p1', 1) },
-                   ['bad_total', $key], "a total \"$value\"");
+                   ['bad_total', $key], "$name: a total that is a hash");
     }
-
-    $redis->cmd('DEL', $key);
-    $redis->cmd('HSET', $key, 'a', 1);
-    refused_is($ledger, sub { $ledger->reserve('p1', 1) },
-               ['bad_total', $key], 'a total that is a hash');
 }
 
 sub bad_arguments {
@@ -268,7 +295,8 @@ sub bad_arguments {
     }
 
     for my $case ([copy => ''], [copy => 'a b'], [offset => 'x'],
-                  [ttl => 'x'])
+                  [offset => ''], [ttl => 'x'], [ttl => '-1'], [ttl => '0'],
+                  [ttl => '1' . '0' x 10])
     {
         refused_is($ledger, sub { $ledger->reserve('p1', 1, @$case) },
                    ['bad_argument', $case->[0]], "$case->[0] \"$case->[1]\"");
