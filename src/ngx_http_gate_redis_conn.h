@@ -90,6 +90,7 @@ struct ngx_http_gate_redis_s {
     ngx_http_gate_redis_stat_t           before;
     time_t                               since;
     time_t                               complained;
+    ngx_uint_t                           rejected; /* unsigned  rejected:1; */
 
     void                               (*ready_handler)(void *data);
     void                                *ready_data;
@@ -149,6 +150,8 @@ ngx_int_t ngx_http_gate_redis_loaded(ngx_http_gate_redis_link_t *link,
 void ngx_http_gate_redis_down(ngx_http_gate_redis_t *rc,
     ngx_http_gate_redis_trouble_e trouble,
     const ngx_http_gate_redis_script_t *script, const char *reason);
+void ngx_http_gate_redis_rejected(ngx_http_gate_redis_t *rc,
+    const char *reason);
 void ngx_http_gate_redis_up(ngx_http_gate_redis_t *rc);
 void ngx_http_gate_redis_complain(ngx_http_gate_redis_t *rc,
     const ngx_http_gate_redis_script_t *script, redisReply *reply);

@@ -188,6 +188,15 @@ ngx_http_gate_redis_hello_done(redisAsyncContext *ac, void *reply, void *data)
     ngx_snprintf(reason, sizeof(reason), "%s failed: %*s%Z", name, len, text);
     reason[sizeof(reason) - 1] = '\0';
 
+    /* PING fails also while Redis loads its data */
+
+    if (ngx_strcmp(name, "PING")
+        || ngx_http_gate_redis_is_error(r, "NOAUTH")
+        || ngx_http_gate_redis_is_error(r, "NOPERM"))
+    {
+        ngx_http_gate_redis_rejected(link->rc, (char *) reason);
+    }
+
     ngx_http_gate_redis_lost(link, (char *) reason);
 }
 

@@ -3,7 +3,7 @@
  * Copyright (C) nginx-gate authors
  *
  * What Redis answers when it refuses, and what administrators see of it: one
- * line when it goes, one when it is back.
+ * line when it goes, one when it lets nobody in, one when it is back.
  */
 
 
@@ -141,9 +141,34 @@ ngx_http_gate_redis_down(ngx_http_gate_redis_t *rc,
 }
 
 
+/*
+ * Time alone does not mend this: it is said also where the line of the outage
+ * has another reason, such as the restart that came before.
+ */
+
+void
+ngx_http_gate_redis_rejected(ngx_http_gate_redis_t *rc, const char *reason)
+{
+    size_t  len;
+    u_char  text[NGX_HTTP_GATE_REDIS_REASON];
+
+    if (rc->trouble != NGX_HTTP_GATE_REDIS_FINE && !rc->rejected) {
+        len = ngx_http_gate_redis_safe(text, reason, sizeof(text));
+
+        ngx_log_error(NGX_LOG_ERR, rc->log, 0,
+                      "gate_redis \"%V\" is there, but does not let us in: "
+                      "%*s", &rc->conf->url, len, text);
+    }
+
+    rc->rejected = 1;
+}
+
+
 void
 ngx_http_gate_redis_up(ngx_http_gate_redis_t *rc)
 {
+    rc->rejected = 0;
+
     if (rc->trouble == NGX_HTTP_GATE_REDIS_FINE) {
         return;
     }
