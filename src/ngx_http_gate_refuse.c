@@ -47,6 +47,10 @@ static ngx_http_gate_refusal_t  ngx_http_gate_refusals[] = {
     /* NGX_HTTP_GATE_OK */
     { ngx_string("ok"), NGX_HTTP_OK, "0", "accepted" },
 
+    /* NGX_HTTP_GATE_BAD_REQUEST, for gate_error */
+    { ngx_string("bad_request"), NGX_HTTP_BAD_REQUEST, "gw_request",
+      "the gateway does not take this request: see the status" },
+
     /* NGX_HTTP_GATE_BAD_METHOD */
     { ngx_string("bad_method"), NGX_HTTP_NOT_ALLOWED, "gw_method",
       "method is not allowed: use POST" },
@@ -424,7 +428,9 @@ ngx_http_gate_error_handler(ngx_http_request_t *r)
         break;
 
     default:
-        ctx->result = NGX_HTTP_GATE_INTERNAL;
+        ctx->result = (status < NGX_HTTP_INTERNAL_SERVER_ERROR)
+                          ? NGX_HTTP_GATE_BAD_REQUEST
+                          : NGX_HTTP_GATE_INTERNAL;
         break;
     }
 

@@ -698,9 +698,11 @@ sub {
 [ "POST /busy/v2/info/x\n{}", "POST /nowhere\n{}", "GET /nowhere" ]
 --- error_code eval: [ 503, 404, 404 ]
 --- response_headers eval
-[ ("X-Gate-Source: gateway\nContent-Type: application/json\nX-Result: internal_error") x 3 ]
+[ map { "X-Gate-Source: gateway\nContent-Type: application/json\nX-Result: $_" }
+  qw( internal_error bad_request bad_request ) ]
 --- response_body eval
-[ (::refusal('gw_internal', 'the gateway could not process the request')) x 3 ]
+[ ::refusal('gw_internal', 'the gateway could not process the request'),
+  (::refusal('gw_request', 'the gateway does not take this request: see the status')) x 2 ]
 --- no_error_log
 [alert]
 [crit]
@@ -720,7 +722,7 @@ Content-Length: x\r
 X-Gate-Source: gateway
 Content-Type: application/json
 --- response_body eval
-::refusal('gw_internal', 'the gateway could not process the request')
+::refusal('gw_request', 'the gateway does not take this request: see the status')
 
 
 
@@ -735,7 +737,7 @@ Content-Type: application/json
 --- response_headers eval
 [ ("X-Gate-Source: gateway\nContent-Type: application/json") x 2 ]
 --- response_body eval
-[ (::refusal('gw_internal', 'the gateway could not process the request')) x 2 ]
+[ (::refusal('gw_request', 'the gateway does not take this request: see the status')) x 2 ]
 
 
 
