@@ -478,6 +478,8 @@ sub {
         callbacks_verified_total{key="current",project="kz"} +5
 _EOC_
         ::callback_is(200, 'a', 'success');
+        Gate::Payouts::holds('taken', 'marks', \&Gate::Callbacks::marks,
+                             "a delivered\n");
         ::callback_is(200, 'a', 'success');
         ::callback_is(200, 'b', 'awaiting clarification');
         ::callback_is(200, 'c', 'newly invented');
@@ -922,6 +924,8 @@ gate redis
 --- http_config eval: $::http_config =~ s/timeout=500ms/timeout=2s/r
 --- after eval
 sub {
+    ::is_value("gate_redis_connected{worker=\"$_\"}", 1) for 0, 1;
+
     $::redis->freeze();
     my $conn = Gate::Http::Connection->new();
     $conn->send("GET /limits?project=kz&currency=KZT HTTP/1.1\r\nHost: x\r\n\r\n");
