@@ -244,6 +244,8 @@ ngx_http_gate_wait(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     rev = r->connection->read;
 
+    ctx->uri_changes = r->uri_changes;
+
     r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
 
@@ -295,9 +297,12 @@ ngx_http_gate_resume_handler(ngx_event_t *ev)
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
                    "gate resume: %d", (int) ctx->result);
 
-    /* refused while it waited: nothing is left to be done */
+    /*
+     * refused while it waited; or its client has left, and a post_action took
+     * it elsewhere: nothing is left to be done
+     */
 
-    if (ctx->done) {
+    if (ctx->done || r->uri_changes != ctx->uri_changes) {
         return;
     }
 

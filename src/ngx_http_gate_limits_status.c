@@ -36,6 +36,7 @@ typedef struct {
     ngx_str_t                  currency;
     ngx_buf_t                 *body;    /* NULL: Redis is away */
     ngx_event_t                resume;
+    ngx_uint_t                 uri_changes;
 } ngx_http_gate_query_t;
 
 
@@ -103,6 +104,7 @@ ngx_http_gate_limits_status_handler(ngx_http_request_t *r)
     cln->handler = ngx_http_gate_query_cleanup;
 
     query->request = r;
+    query->uri_changes = r->uri_changes;
 
     rc = ngx_http_gate_query_args(r, query);
 
@@ -370,6 +372,12 @@ ngx_http_gate_query_resume(ngx_event_t *ev)
     c = r->connection;
 
     ngx_http_set_log_request(c->log, r);
+
+    /* its client has left, and a post_action took it elsewhere */
+
+    if (r->uri_changes != query->uri_changes) {
+        return;
+    }
 
     if (!r->discard_body) {
         r->read_event_handler = ngx_http_block_reading;

@@ -198,6 +198,7 @@ struct ngx_http_gate_ctx_s {
     ngx_http_request_t        *request;
     ngx_http_gate_step_pt      step;      /* the next one */
     ngx_event_t                resume;    /* posted when Redis has answered */
+    ngx_uint_t                 uri_changes; /* of the request that waits */
     ngx_str_t                  limit;     /* that refused */
     u_char                     limit_data[NGX_INT64_LEN];
     time_t                     wait;      /* for Retry-After, 0: none */

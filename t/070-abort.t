@@ -26,7 +26,24 @@ my $gateway = Gate::Gateway->new(
     http   => $Gate::Outbound::http_config . <<'_EOC_',
     gate_redis unix:$TEST_NGINX_PROXY_SOCKET timeout=10s;
 _EOC_
-    server => $Gate::Payouts::config);
+    server => $Gate::Payouts::config . <<'_EOC_');
+    location /left/ {
+        gate_sign    kz;
+        gate_limits  on;
+        proxy_pass   http://gate;
+        post_action  /action;
+    }
+    location = /limits {
+        gate_limits_status;
+        post_action  /action;
+    }
+    location = /action {
+        internal;
+        proxy_set_header    X-Upstream hang;
+        proxy_read_timeout  500ms;
+        proxy_pass          http://gate;
+    }
+_EOC_
 
 $Gate::Payouts::to = $gateway->socket_path();
 
@@ -115,6 +132,39 @@ sub leaves {
         holds($name, 'ledger', \&ledger, 'a released 0');
         holds($name, 'totals', \&totals, 'KZT 0/0');
     };
+}
+
+# nginx goes on with the request in another location.
+
+sub leaves_with_action {
+    my ($name) = @_;
+
+    my ($conn) = payouts_waiting(['a', 100, at =>
+                                  '/left/v2/payment/mobile/payout']);
+
+    $conn->close();
+    noticed($name, 1);
+    $up->wait_for(1);
+
+    $proxy->go();
+    holds($name, 'ledger', \&ledger, 'a released 0');
+    holds($name, 'totals', \&totals, 'KZT 0/0');
+}
+
+sub limits_with_action {
+    my ($name) = @_;
+
+    my $bytes = Gate::Http::bytes_of({
+        method => 'GET', uri => '/limits?project=kz&currency=KZT' });
+    my ($conn) = waiting([$bytes], [Gate::Http::Connection->new(
+                                        $gateway->socket_path())], 1);
+
+    $conn->close();
+    noticed($name, 1);
+    $up->wait_for(1);
+
+    $proxy->go();
+    wait_until(10, sub { new_log() =~ /upstream timed out/ });
 }
 
 sub stays_beside {
@@ -468,6 +518,8 @@ $gateway->start();
 block('a client closes', leaves(sub { $_[0]->close() }));
 block('a client resets', leaves(sub { $_[0]->close(1) }));
 block('a client half-closes', leaves(sub { $_[0]->half_close() }));
+block('nginx goes on without the client', \&leaves_with_action, reached => 1);
+block('the same with limits', \&limits_with_action, reached => 1);
 block('some leave, some stay', \&stays_beside, reached => 20);
 block('the payout was refused anyway', \&was_refused);
 block('it was a copy of another payout', \&was_a_copy, reached => 1);
