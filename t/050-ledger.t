@@ -11,6 +11,7 @@ use warnings;
 use lib 't/lib';
 
 use Gate::Env qw( scratch wait_until );
+use Gate::Callbacks qw( callback send_callback signed_text );
 use Gate::Dead;
 use Gate::Http;
 use Gate::Outbound qw( $kz_key log_text );
@@ -106,6 +107,25 @@ _EOC_
 
 our $impatient = way_to('http://gate', 'proxy_read_timeout 150ms;');
 our $patient = way_to('http://gate');
+
+# --- Gate calls back
+
+our $called_back = $patient . <<'_EOC_';
+    location = /callbacks {
+        gate_verify  kz;
+        proxy_pass   http://unix:$TEST_NGINX_SERVICE_SOCKET:/taken;
+        add_header   X-Settlement $gate_settlement;
+    }
+_EOC_
+
+sub told {
+    my ($id, $status, $op, $settlement) = @_;
+
+    my $res = send_callback(signed_text(callback($id, $status, op => $op)));
+
+    Test::More::is("$res->{status} " . ($res->{headers}{'x-settlement'} // ''),
+                   "200 $settlement", "$id: told $status");
+}
 
 # --- a server that does TLS
 
@@ -1287,5 +1307,61 @@ KZT max=100
 ! $_->close() for @::lingering
 --- totals
 KZT 20/2
+--- no_error_log
+[alert]
+
+
+
+=== TEST 53: code 10105 of a payment_id that Gate has declined is a refusal
+--- config eval: $::called_back
+--- limits
+KZT day=300
+--- steps
+a 100 -> 200
+! ::told('a', 'decline', 1, 'settled')
+a 100 up=exists -> 400 relayed
+b 100 -> 200
+! ::told('b', 'success', 2, 'settled')
+! ::told('b', 'reversed', 3, 'settled')
+b 200 up=exists200 -> 200
+b 100 up=exists_num -> 400 relayed
+c 300 -> 200
+d 1 -> 429 limit_day 300
+--- ledger
+a refused 0
+b refused 0
+c accepted 300
+--- totals
+KZT 300/1
+
+
+
+=== TEST 54: but not while it may be that of another copy
+--- config eval: $::called_back
+--- limits
+KZT day=400
+--- steps
+a 100 -> 200
+! ::told('a', 'error', 1, 'settled')
+a 100 up=exists -> 400 relayed
+b 100 up=refused -> 400 relayed
+b 100 up=exists -> 400 relayed
+c 100 -> 200
+! ::told('c', 'decline', 2, 'settled')
+c 100 up=drop reached=1 -> 502 upstream_error
+c 100 up=exists -> 400 relayed
+d 100 -> 200
+! ::told('d', 'decline', 3, 'settled')
+! @::copies = ::under_way($::answers{hang}, 'd')
+d 10 up=exists -> 400 relayed
+! ::holds('under way', 'ledger', \&::ledger, "a unknown 100\nb unknown 100\nc unknown 100\nd reserved 10")
+! $_->close() for @::copies
+--- ledger
+a unknown 100
+b unknown 100
+c unknown 100
+d unknown 10
+--- totals
+KZT 310/4
 --- no_error_log
 [alert]

@@ -25,7 +25,13 @@
 -- may be repeated after a lost reply, and one of an earlier attempt cannot
 -- touch a later one.  The amount is released when all copies of the attempt
 -- were refused or never left, and not before: a refused copy says nothing of
--- another one under way.  Code 10105 says that Gate has the payout already.
+-- another one under way.
+--
+-- Code 10105 says that Gate has the payment_id already.  It may have it from
+-- another copy of the payout, so this one counts as "unknown".  But where the
+-- last callback that ended an attempt said "decline" or "reversed", Gate takes
+-- nothing more under the payment_id (after "error" it does), and the copy is
+-- refused like any other.
 
 local call = redis.call
 
@@ -73,6 +79,15 @@ local flight = without(entry[2], copy)
 local amount = entry[4] or entry[3]
 
 
+-- whether the last of the operations that ended attempts closed the payment_id
+
+local function is_closed(past)
+    local status = (past or ''):match(':(%l+):[^: ]* $')
+
+    return status == 'decline' or status == 'reversed'
+end
+
+
 local function write(...)
     call('HSET', KEYS[1], 'flight', flight or entry[2] or '', 'updated',
          call('TIME')[1], ...)
@@ -90,7 +105,9 @@ end
 
 local live = state == 'reserved' or state == 'unknown' or state == 'accepted'
 
-if action == 'refused' and code == '10105' then
+if action == 'refused' and code == '10105'
+   and not is_closed(call('HGET', KEYS[1], 'past'))
+then
     action = 'unknown'
 end
 

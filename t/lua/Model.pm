@@ -98,6 +98,7 @@ sub reserve {
         digest => $digest, windows => \%windows, flight => { $copy => 1 },
         applied => {}, done => { %{ $payout->{done} // {} },
                                  %{ $payout->{applied} // {} } },
+        ended => $payout->{told} // $payout->{ended} // '',
     };
 
     return 'ok';
@@ -139,7 +140,10 @@ sub outcome {
         return 'gone';
     }
 
-    $action = 'unknown' if $action eq 'refused' && $code eq '10105';
+    # Gate has it from a copy of this attempt, unless it must have it from an
+    # earlier one that it will not try again
+    $action = 'unknown' if $action eq 'refused' && $code eq '10105'
+                           && $payout->{ended} !~ /^(?:decline|reversed)$/;
 
     return $self->_late($payout, $action) if !$OPEN{ $payout->{state} };
 
@@ -212,7 +216,7 @@ sub settle {
         $payout->{holds} = $payout->{amount};
     }
 
-    $payout->{state} = $status;
+    @$payout{qw( state told )} = ($status, $status);
     $payout->{applied}{$name} = 1;
 
     return 'settled';

@@ -168,31 +168,154 @@ my @STORIES = (
       'kept noted kept', 'accepted', 100 ],
 );
 
+# the same of a payment_id that Gate has closed
+
+my @CLOSED_STORIES = (
+    [ 'one copy, 10105', ['a refused 10105'], 'released', 'refused', 0 ],
+    [ 'two, both 10105', ['a refused 10105', 'b refused 10105'],
+      'kept released', 'refused', 0 ],
+    [ '10105, refused', ['a refused 10105', 'b refused 3104'],
+      'kept released', 'refused', 0 ],
+    [ 'refused, 10105', ['a refused 3104', 'b refused 10105'],
+      'kept released', 'refused', 0 ],
+    [ '10105, never left', ['a refused 10105', 'b release'],
+      'kept released', 'refused', 0 ],
+    [ '10105, a crash', ['a refused 10105', 'b'], 'kept', 'reserved', 100 ],
+    [ '10105, no answer', ['a refused 10105', 'b unknown'], 'kept noted',
+      'unknown', 100 ],
+    [ 'no answer, 10105', ['a unknown', 'b refused 10105'], 'noted kept',
+      'unknown', 100 ],
+    [ '10105, accepted', ['a refused 10105', 'b accepted'], 'kept noted',
+      'accepted', 100 ],
+    [ 'accepted, 10105', ['a accepted', 'b refused 10105'], 'noted kept',
+      'accepted', 100 ],
+    [ '10105 as an answer that is none', ['a unknown 10105'], 'noted',
+      'unknown', 100 ],
+);
+
 sub stories {
     my ($ledger) = @_;
 
-    for my $story (@STORIES) {
-        my ($name, $reports, $verdicts, $state, $total) = @$story;
-        my %seen;
-        my @got;
+    story($ledger, $_) for @STORIES;
+    story($ledger, $_, 'decline') for @CLOSED_STORIES;
+    story($ledger, $_, 'reversed') for @CLOSED_STORIES;
+    story($ledger, $_, 'error') for @STORIES;
+}
+
+sub story {
+    my ($ledger, $story, $before) = @_;
+
+    my ($name, $reports, $verdicts, $state, $total) = @$story;
+    my %seen;
+    my @got;
+
+    $ledger->clear()->limits(day => 1000);
+
+    if ($before) {
+        $name = "after $before: $name";
+        in_state($ledger, 'p', $before);
+    }
+
+    $seen{ substr $_, 0, 1 } = 1 for @$reports, 'a';
+    $ledger->reserve('p', 100, digest => 'd', copy => $_)
+        for sort keys %seen;
+
+    for my $report (@$reports) {
+        my ($copy, $action, $code) = split ' ', $report;
+
+        next if !$action;
+        push @got, ($ledger->outcome('p', $copy, $action, $code))[0];
+    }
+
+    is("@got", $verdicts, "$name: verdicts");
+    is($ledger->entry('p')->{state}, $state, "$name: state");
+    is($ledger->used('day:20261121'), $total, "$name: total");
+    is($ledger->used('day_count:20261121'), $total ? 1 : 0,
+       "$name: count");
+}
+
+# What "10105" of a new attempt says, after attempts that ended so.
+
+sub existing_payment_id {
+    my ($ledger) = @_;
+
+    for my $case ([[qw( decline )], 'refused'],
+                  [[qw( reversed )], 'refused'],
+                  [[qw( error )], 'unknown'],
+                  [[qw( refused )], 'unknown'],
+                  [[qw( released )], 'unknown'],
+                  [[qw( error decline )], 'refused'],
+                  [[qw( decline error )], 'unknown'],
+                  [[qw( decline refused )], 'refused'],
+                  [[qw( decline released )], 'refused'],
+                  [[qw( error refused )], 'unknown'])
+    {
+        my ($states, $state) = @$case;
+        my $name = "after @$states";
 
         $ledger->clear()->limits(day => 1000);
-        $seen{ substr $_, 0, 1 } = 1 for @$reports, 'a';
-        $ledger->reserve('p', 100, digest => 'd', copy => $_)
-            for sort keys %seen;
 
-        for my $report (@$reports) {
-            my ($copy, $action, $code) = split ' ', $report;
+        for my $n (0 .. $#$states) {
+            my $copy = $ledger->copy();
 
-            next if !$action;
-            push @got, ($ledger->outcome('p', $copy, $action, $code))[0];
+            $ledger->reserve('p', 100, copy => $copy);
+
+            if ($states->[$n] =~ /^(?:refused|released)$/) {
+                $ledger->outcome('p', $copy, $states->[$n] eq 'refused'
+                                 ? ('refused', '3104') : 'release');
+
+            } else {
+                $ledger->settle('p', 'success', op => 10 + $n)
+                    if $states->[$n] eq 'reversed';
+                $ledger->settle('p', $states->[$n], op => 20 + $n);
+            }
+
+            is($ledger->entry('p')->{state}, $states->[$n], "$name: made");
         }
 
-        is("@got", $verdicts, "$name: verdicts");
-        is($ledger->entry('p')->{state}, $state, "$name: state");
+        # whatever the body, and however often
+        for my $amount (100, 30) {
+            last if $amount == 30 && $state ne 'refused';
+
+            $ledger->reserve('p', $amount, copy => "x$amount");
+            $ledger->outcome('p', "x$amount", 'refused', '10105');
+
+            my $total = $state eq 'refused' ? '0/0' : "$amount/1";
+
+            is($ledger->entry('p')->{state}, $state, "$name: $amount");
+            is($ledger->totals(), "$total $total $total $total",
+               "$name: total of $amount");
+        }
+    }
+}
+
+# What Gate tells after such a refusal: news of the old operation, or of a new
+# one, which it should not have.
+
+sub closed_and_told {
+    my ($ledger) = @_;
+
+    for my $case (['decline', 1, 'again', 'refused', 0],
+                  ['processing', 1, 'again', 'refused', 0],
+                  ['success', 1, 'settled', 'success', 100],
+                  ['processing', 2, 'updated', 'accepted', 30],
+                  ['partially_paid_out', 2, 'settled', 'partially_paid_out',
+                   100],
+                  ['decline', 2, 'settled', 'decline', 0])
+    {
+        my ($status, $op, $word, $state, $total) = @$case;
+        my $name = "$status of operation $op";
+
+        $ledger->clear()->limits(day => 1000);
+        $ledger->reserve('p', 100, copy => 'a');
+        $ledger->settle('p', 'decline', op => 1, digest => 'x');
+        $ledger->reserve('p', 30, copy => 'b');
+        $ledger->outcome('p', 'b', 'refused', '10105');
+
+        is_deeply([ ($ledger->settle('p', $status, op => $op,
+                                     paid => 100))[1, 3] ],
+                  [$word, $state], $name);
         is($ledger->used('day:20261121'), $total, "$name: total");
-        is($ledger->used('day_count:20261121'), $total ? 1 : 0,
-           "$name: count");
     }
 }
 
@@ -448,6 +571,8 @@ sub copies_tests {
         [ 'a new attempt', \&new_attempt ],
         [ 'a new attempt in another currency', \&attempt_of_another_currency ],
         [ 'copies and their answers', \&stories ],
+        [ 'code 10105 in a later attempt', \&existing_payment_id ],
+        [ 'news after code 10105', \&closed_and_told ],
         [ 'code of a refusal', \&refused_code ],
         [ 'reports of an earlier attempt', \&late_reports ],
         [ 'a callback was first', \&callback_was_first ],
