@@ -56,9 +56,9 @@ class Redis:
         self.process.wait()
         self.process.stdout.close()
 
-    def _command(self, *words):
+    def _command(self, *words, text=None):
         done = subprocess.run(["redis-cli", "-s", self.path, "-e", *words],
-                              stdout=subprocess.PIPE,
+                              input=text, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT,
                               universal_newlines=True, check=False)
 
@@ -86,3 +86,25 @@ class Redis:
         self.reset()
 
         return self.calls, self.usec / self.calls
+
+    def load(self, text):
+        """The name of a script to EVALSHA."""
+        return self._command("-x", "script", "load", text=text).strip()
+
+    def usec_of(self, calls):
+        """Microseconds of each of many script calls, given as their bytes."""
+        self._command("config", "resetstat")
+
+        # fails where a reply is an error
+        self._command("--pipe", text=calls)
+
+        n, usec = CALLS.findall(self._command("info", "commandstats"))[0]
+        self._command("config", "resetstat")
+
+        return int(usec) / int(n)
+
+    def must_hold(self, key, field, value):
+        found = self._command("hget", key, field).strip()
+
+        if found != value:
+            raise Failed("%s of %s is \"%s\"" % (field, key, found))
