@@ -94,7 +94,6 @@ typedef struct {
     ngx_http_gate_redis_t            *redis;      /* of this worker */
 
     unsigned                          named:1;    /* host is not an address */
-    unsigned                          ssl_on:1;
 } ngx_http_gate_redis_conf_t;
 
 

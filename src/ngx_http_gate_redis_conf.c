@@ -508,7 +508,6 @@ ngx_http_gate_redis_set_ssl(ngx_conf_t *cf, ngx_http_gate_redis_conf_t *rcf,
         }
     }
 
-    rcf->ssl_on = 1;
     rcf->ssl_name = params->ssl_name;
 
     if (rcf->ssl_name.len == 0 && rcf->path.len == 0) {

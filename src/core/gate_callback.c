@@ -26,6 +26,9 @@ typedef struct {
 
 static uint32_t gate_callback_id(const gate_doc_t *doc, uint32_t parent);
 static int gate_callback_melted(gate_str_t text, int is_key);
+static gate_rc_e gate_callback_payment(const gate_doc_t *doc, uint32_t payment,
+    gate_callback_t *callback, gate_err_t *err);
+static gate_status_e gate_callback_status(gate_str_t text);
 static gate_rc_e gate_callback_object(const gate_doc_t *doc, const char *name,
     uint32_t *node, gate_err_t *err);
 static gate_rc_e gate_callback_string(const gate_doc_t *doc, uint32_t parent,
@@ -197,7 +200,6 @@ gate_rc_e
 gate_callback_read(const gate_doc_t *doc, gate_callback_t *callback,
     gate_err_t *err)
 {
-    size_t     i;
     uint32_t   payment;
     gate_rc_e  rc;
 
@@ -208,14 +210,35 @@ gate_callback_read(const gate_doc_t *doc, gate_callback_t *callback,
     callback->paid_total = GATE_NO_AMOUNT;
 
     rc = gate_callback_check_project(doc, err);
-    if (rc != GATE_OK) {
-        return rc;
+
+    if (rc == GATE_OK) {
+        rc = gate_callback_object(doc, "payment", &payment, err);
     }
 
-    rc = gate_callback_object(doc, "payment", &payment, err);
     if (rc != GATE_OK || payment == GATE_NO_NODE) {
         return rc;
     }
+
+    rc = gate_callback_payment(doc, payment, callback, err);
+
+    if (rc == GATE_OK) {
+        rc = gate_callback_operation(doc, callback, err);
+    }
+
+    if (rc == GATE_OK) {
+        rc = gate_callback_operations(doc, callback, err);
+    }
+
+    return rc;
+}
+
+
+static gate_rc_e
+gate_callback_payment(const gate_doc_t *doc, uint32_t payment,
+    gate_callback_t *callback, gate_err_t *err)
+{
+    gate_rc_e   rc;
+    gate_str_t  type;
 
     rc = gate_callback_string(doc, payment, "id", "payment.id",
                               &callback->payment_id, err);
@@ -226,8 +249,8 @@ gate_callback_read(const gate_doc_t *doc, gate_callback_t *callback,
     }
 
     if (rc == GATE_OK) {
-        rc = gate_callback_string(doc, payment, "type", "payment.type",
-                                  &callback->payment_type, err);
+        rc = gate_callback_string(doc, payment, "type", "payment.type", &type,
+                                  err);
     }
 
     if (rc == GATE_OK) {
@@ -236,31 +259,27 @@ gate_callback_read(const gate_doc_t *doc, gate_callback_t *callback,
                                   err);
     }
 
-    if (rc != GATE_OK) {
-        return rc;
-    }
+    callback->status = gate_callback_status(callback->status_text);
 
-    if (callback->status_text.len) {
-        callback->status = GATE_STATUS_OTHER;
-    }
+    return rc;
+}
+
+
+static gate_status_e
+gate_callback_status(gate_str_t text)
+{
+    size_t  i;
 
     for (i = 0; i < sizeof(gate_statuses) / sizeof(gate_statuses[0]); i++) {
 
-        if (gate_statuses[i].text.len == callback->status_text.len
-            && memcmp(gate_statuses[i].text.data, callback->status_text.data,
-                      callback->status_text.len) == 0)
+        if (gate_statuses[i].text.len == text.len
+            && memcmp(gate_statuses[i].text.data, text.data, text.len) == 0)
         {
-            callback->status = gate_statuses[i].status;
+            return gate_statuses[i].status;
         }
     }
 
-    rc = gate_callback_operation(doc, callback, err);
-
-    if (rc == GATE_OK) {
-        rc = gate_callback_operations(doc, callback, err);
-    }
-
-    return rc;
+    return text.len ? GATE_STATUS_OTHER : GATE_STATUS_NONE;
 }
 
 

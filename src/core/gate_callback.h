@@ -34,7 +34,6 @@ typedef enum {
 
 typedef struct {
     gate_str_t     payment_id;
-    gate_str_t     payment_type;    /* "payout" */
     gate_str_t     currency;
     gate_str_t     status_text;
     gate_str_t     operation_id;    /* digits */
