@@ -411,6 +411,7 @@ $http
 --- steps
 pay a 400           -> 200
 pay b 300           -> 200
+! holds('paid', 'ledger', \&ledger, "a accepted 400\nb accepted 300\n")
 ! $::redis->freeze()
 a decline           -> forward -
 b success amount=250 -> forward -
