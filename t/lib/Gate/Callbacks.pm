@@ -425,6 +425,10 @@ sub _pay {
     Gate::Payouts::check_answer($res, $expected, $name, %opt, id => $id,
                                 before => $before,
                                 after => Gate::Payouts::_now());
+
+    # Redis is told of Gate's answer after the client
+    wait_until(10, sub { Gate::Payouts::ledger() !~ /^\Q$id\E reserved /m })
+        if $expected !~ /redis_unavailable/;
 }
 
 sub _options {
