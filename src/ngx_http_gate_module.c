@@ -409,6 +409,14 @@ ngx_http_gate_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    /* the scripts take no more than 10 digits */
+
+    if (gmcf->ledger_ttl > NGX_HTTP_GATE_LEDGER_TTL_MAX) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"gate_ledger_ttl\" must be at most 100 years");
+        return NGX_CONF_ERROR;
+    }
+
     if (gmcf->status && gmcf->metrics == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"gate_status\" without \"gate_zone\"");

@@ -38,6 +38,7 @@
 
 #define NGX_HTTP_GATE_LEDGER_TTL      (40 * 24 * 60 * 60)
 #define NGX_HTTP_GATE_LEDGER_TTL_MIN  (12 * 24 * 60 * 60)
+#define NGX_HTTP_GATE_LEDGER_TTL_MAX  INT64_C(3153600000)    /* 100 years */
 
 
 typedef enum {

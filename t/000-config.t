@@ -952,7 +952,18 @@ duplicate project "kz" in "gate_verify"
 
 
 
-=== TEST 69: no key in what -T and -V print
+=== TEST 69: a ledger for ever
+--- http_config
+    gate_ledger_ttl 101y;
+--- config
+--- must_die: 1
+--- error_log
+[emerg]
+"gate_ledger_ttl" must be at most 100 years
+
+
+
+=== TEST 70: no key in what -T and -V print
 --- http_config eval: $::kz
 --- config
     location /v2/ {
