@@ -20,6 +20,10 @@
 
 #define NGX_HTTP_GATE_RETRY        1000
 
+/* of a key, in a log line */
+
+#define NGX_HTTP_GATE_KEY_LOG      320
+
 /* seconds that an exiting worker waits for Redis with what it has to tell */
 
 #define NGX_HTTP_GATE_PATIENCE     30
@@ -32,6 +36,8 @@
 static void ngx_http_gate_note_try(ngx_http_gate_note_t *note);
 static void ngx_http_gate_note_done(ngx_http_gate_redis_status_e status,
     redisReply *reply, void *data);
+static void ngx_http_gate_note_refused(ngx_http_gate_note_t *note,
+    redisReply *reply);
 static void ngx_http_gate_note_free(ngx_http_gate_note_t *note);
 static void ngx_http_gate_note_keep(ngx_http_gate_note_t *note);
 static void ngx_http_gate_ledger_flush(void *data);
@@ -231,14 +237,36 @@ ngx_http_gate_note_done(ngx_http_gate_redis_status_e status,
     }
 
     if (status == NGX_HTTP_GATE_REDIS_ERROR) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "redis refused \"%V\" of \"%V\": %s",
-                      &note->script->name, &note->argv[0], reply->str);
+        ngx_http_gate_note_refused(note, reply);
         ngx_http_gate_note_free(note);
         return;
     }
 
     ngx_http_gate_note_keep(note);
+}
+
+
+/* the key has a payment_id, which may hold line ends */
+
+static void
+ngx_http_gate_note_refused(ngx_http_gate_note_t *note, redisReply *reply)
+{
+    size_t  i, len;
+    u_char  key[NGX_HTTP_GATE_KEY_LOG];
+
+    len = ngx_min(note->argv[0].len, NGX_HTTP_GATE_KEY_LOG);
+
+    for (i = 0; i < len; i++) {
+        key[i] = note->argv[0].data[i];
+
+        if (key[i] < 0x20 || key[i] == 0x7f) {
+            key[i] = '.';
+        }
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "redis refused \"%V\" of \"%*s\": %s",
+                  &note->script->name, len, key, reply->str);
 }
 
 

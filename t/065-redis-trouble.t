@@ -464,6 +464,24 @@ sub outcome_refused {
     holds($name, 'totals', \&totals, 'KZT 0/0');
 }
 
+# An entry that somebody has damaged; a payment_id may hold a line end.
+
+sub outcome_impossible {
+    my ($name) = @_;
+
+    my $conn = Gate::Http::Connection->new($gateway->socket_path());
+    my %req = request_of('a\\nb', 10, up => 'refused');
+
+    $req{headers}[1] =~ s/^X-Upstream: /X-Upstream: delay=200; /;
+    $conn->send(Gate::Http::bytes_of(\%req));
+    $up->wait_for(1);
+    $redis->cmd('HDEL', "gate:payout:{1234}:a\nb", 'window');
+
+    is($conn->answer()->{status}, 400, "$name: Gate refuses");
+    $gateway->wait_log(qr/redis refused "outcome" of "\S+\{1234\}:a\.b": /,
+                       "$name: is logged in one line");
+}
+
 # --- all of them
 
 block('dead at the start', $direct, \&dead_at_start);
@@ -495,5 +513,6 @@ block('BUSY', $direct, refuses('BUSY', \&is_busy,
 block('NOAUTH', $direct, \&asks_a_password);
 block('WRONGTYPE', $direct, \&wrong_type);
 block('an outcome is refused', $direct, \&outcome_refused);
+block('a damaged entry is refused', $direct, \&outcome_impossible);
 
 done_testing();
