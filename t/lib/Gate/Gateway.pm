@@ -134,7 +134,7 @@ sub start {
     return $self;
 }
 
-sub _children {
+sub processes {
     my ($self, $pattern) = @_;
 
     my $text = read_file("/proc/$self->{pid}/task/$self->{pid}/children");
@@ -144,8 +144,8 @@ sub _children {
 }
 
 # those that take new connections, and those that do not any more
-sub workers { return $_[0]->_children(qr/worker process(?! is shutting)/) }
-sub old_workers { return $_[0]->_children(qr/worker process is shutting/) }
+sub workers { return $_[0]->processes(qr/worker process(?! is shutting)/) }
+sub old_workers { return $_[0]->processes(qr/worker process is shutting/) }
 
 # Waits until there are as many workers as there should be, none of them of
 # those that are given.
