@@ -10,6 +10,11 @@
 #include <time.h>
 
 #include "ngx_http_gate_metrics.h"
+#include "ngx_http_gate_result.h"
+
+
+_Static_assert(NGX_HTTP_GATE_RESULTS <= NGX_HTTP_GATE_RESULTS_MAX,
+               "counters for each result");
 
 
 static ngx_http_gate_series_t *ngx_http_gate_series_create(

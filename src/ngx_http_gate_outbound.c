@@ -256,17 +256,16 @@ static ngx_int_t
 ngx_http_gate_outbound_continue(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_http_gate_result_e result)
 {
-    ngx_uint_t                 limits, pass;
+    ngx_uint_t                 pass;
+    ngx_http_gate_class_e      class;
     ngx_http_gate_loc_conf_t  *glcf;
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
-    pass = (result == NGX_HTTP_GATE_OK || result == NGX_HTTP_GATE_REPEAT);
+    class = ngx_http_gate_result_class(result);
+    pass = (class == NGX_HTTP_GATE_PASS);
 
-    limits = (result >= NGX_HTTP_GATE_REPEAT
-              && result <= NGX_HTTP_GATE_LIMITS_UNAVAILABLE);
-
-    if (!pass && limits) {
+    if (class == NGX_HTTP_GATE_LIMITS) {
         ctx->dry_run = (glcf->limits == NGX_HTTP_GATE_LIMITS_DRY_RUN);
 
         pass = ctx->dry_run
@@ -287,7 +286,7 @@ ngx_http_gate_outbound_continue(ngx_http_request_t *r,
         ngx_http_gate_answer_plain(r);
     }
 
-    if (result != NGX_HTTP_GATE_OK && result != NGX_HTTP_GATE_REPEAT) {
+    if (class != NGX_HTTP_GATE_PASS) {
         ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,
                       "payout \"%V\" of project \"%V\" passes in spite "
                       "of \"%V\"", &ctx->payment_id, &ctx->project->name,

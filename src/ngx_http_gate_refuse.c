@@ -20,14 +20,6 @@
 #define NGX_HTTP_GATE_RETRY_AFTER  5
 
 
-typedef struct {
-    ngx_str_t   word;
-    ngx_uint_t  status;
-    char       *code;
-    char       *message;    /* NULL: made of ctx->err */
-} ngx_http_gate_refusal_t;
-
-
 static u_char *ngx_http_gate_refuse_message(ngx_http_gate_ctx_t *ctx,
     u_char *p, u_char *last);
 static ngx_uint_t ngx_http_gate_has_error_page(ngx_http_request_t *r,
@@ -40,215 +32,6 @@ static ngx_int_t ngx_http_gate_add_header(ngx_http_request_t *r, char *key,
     char *value);
 static ngx_int_t ngx_http_gate_add_retry_after(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_uint_t status);
-
-
-static ngx_http_gate_refusal_t  ngx_http_gate_refusals[] = {
-
-    /* NGX_HTTP_GATE_OK */
-    { ngx_string("ok"), NGX_HTTP_OK, "0", "accepted" },
-
-    /* NGX_HTTP_GATE_BAD_REQUEST, for gate_error */
-    { ngx_string("bad_request"), NGX_HTTP_BAD_REQUEST, "gw_request",
-      "the gateway does not take this request: see the status" },
-
-    /* NGX_HTTP_GATE_BAD_METHOD */
-    { ngx_string("bad_method"), NGX_HTTP_NOT_ALLOWED, "gw_method",
-      "method is not allowed: use POST" },
-
-    /* NGX_HTTP_GATE_BAD_CONTENT_TYPE */
-    { ngx_string("bad_content_type"), NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-      "gw_content_type", "Content-Type must be application/json" },
-
-    /* NGX_HTTP_GATE_BAD_ENCODING */
-    { ngx_string("bad_encoding"), NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-      "gw_content_type", "Content-Encoding is not supported: "
-                         "send the body without compression" },
-
-    /* NGX_HTTP_GATE_TOO_LARGE */
-    { ngx_string("too_large"), NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-      "gw_too_large", "request body is too large" },
-
-    /* NGX_HTTP_GATE_BAD_JSON */
-    { ngx_string("bad_json"), 422, "gw_json", NULL },
-
-    /* NGX_HTTP_GATE_MISSING_FIELD */
-    { ngx_string("missing_field"), NGX_HTTP_BAD_REQUEST, "2004", NULL },
-
-    /* NGX_HTTP_GATE_INVALID_FIELD */
-    { ngx_string("invalid_field"), NGX_HTTP_BAD_REQUEST, "2004", NULL },
-
-    /* NGX_HTTP_GATE_UNKNOWN_PROJECT */
-    { ngx_string("unknown_project"), NGX_HTTP_FORBIDDEN, "gw_project",
-      "no project is configured for this request" },
-
-    /* NGX_HTTP_GATE_OTHER_PROJECT */
-    { ngx_string("other_project"), NGX_HTTP_FORBIDDEN, "gw_project",
-      "project_id is another project's: leave it out" },
-
-    /* NGX_HTTP_GATE_BAD_CALLBACK */
-    { ngx_string("bad_json"), NGX_HTTP_BAD_REQUEST, "gw_json", NULL },
-
-    /* NGX_HTTP_GATE_INVALID_CALLBACK */
-    { ngx_string("invalid_field"), NGX_HTTP_BAD_REQUEST, "2004", NULL },
-
-    /* NGX_HTTP_GATE_UNSIGNED */
-    { ngx_string("unsigned"), NGX_HTTP_FORBIDDEN, "gw_signature",
-      "the callback has no signature" },
-
-    /* NGX_HTTP_GATE_BAD_SIGNATURE */
-    { ngx_string("bad_signature"), NGX_HTTP_FORBIDDEN, "gw_signature",
-      "the signature does not match" },
-
-    /* NGX_HTTP_GATE_SERVICE_ERROR */
-    { ngx_string("service_error"), NGX_HTTP_BAD_GATEWAY, "gw_service",
-      "the service did not take the callback: send it again" },
-
-    /* NGX_HTTP_GATE_STREAMED */
-    { ngx_string("ok"), NGX_HTTP_OK, "0", "accepted" },
-
-    /* NGX_HTTP_GATE_DUPLICATE */
-    { ngx_string("duplicate"), NGX_HTTP_OK, "0", "accepted before" },
-
-    /* NGX_HTTP_GATE_STALE */
-    { ngx_string("stale"), NGX_HTTP_OK, "0", "later news are known" },
-
-    /* NGX_HTTP_GATE_BUSY */
-    { ngx_string("busy"), NGX_HTTP_SERVICE_UNAVAILABLE, "gw_busy",
-      "the same callback is being delivered: send it again later" },
-
-    /* NGX_HTTP_GATE_CALLBACK_UNAVAILABLE */
-    { ngx_string("redis_unavailable"), NGX_HTTP_SERVICE_UNAVAILABLE,
-      "gw_unavailable", "callbacks cannot be taken now: send it again later" },
-
-    /* NGX_HTTP_GATE_REPEAT */
-    { ngx_string("repeat"), NGX_HTTP_OK, "0", "accepted" },
-
-    /* NGX_HTTP_GATE_REUSED */
-    { ngx_string("duplicate"), NGX_HTTP_CONFLICT, "gw_payment_id_reused",
-      "payment_id was used for another payout: take a new one" },
-
-    /* NGX_HTTP_GATE_NO_LIMITS */
-    { ngx_string("no_limits"), NGX_HTTP_BAD_REQUEST, "1004",
-      "payouts in this currency are not enabled: it has no limits" },
-
-    /* NGX_HTTP_GATE_LIMIT_MIN */
-    { ngx_string("limit_min"), NGX_HTTP_BAD_REQUEST, "3104",
-      "payment.amount is under the limit of %V for one payout" },
-
-    /* NGX_HTTP_GATE_LIMIT_MAX */
-    { ngx_string("limit_max"), NGX_HTTP_BAD_REQUEST, "3104",
-      "payment.amount is over the limit of %V for one payout" },
-
-    /* NGX_HTTP_GATE_LIMIT_HOUR */
-    { ngx_string("limit_hour"), NGX_HTTP_TOO_MANY_REQUESTS, "gw_limit_hour",
-      "the limit of %V for this hour would be passed" },
-
-    /* NGX_HTTP_GATE_LIMIT_DAY */
-    { ngx_string("limit_day"), NGX_HTTP_TOO_MANY_REQUESTS, "gw_limit_day",
-      "the limit of %V for this day would be passed" },
-
-    /* NGX_HTTP_GATE_LIMIT_WEEK */
-    { ngx_string("limit_week"), NGX_HTTP_TOO_MANY_REQUESTS, "gw_limit_week",
-      "the limit of %V for this week would be passed" },
-
-    /* NGX_HTTP_GATE_LIMIT_MONTH */
-    { ngx_string("limit_month"), NGX_HTTP_TOO_MANY_REQUESTS,
-      "gw_limit_month", "the limit of %V for this month would be passed" },
-
-    /* NGX_HTTP_GATE_LIMIT_HOUR_COUNT */
-    { ngx_string("limit_hour_count"), NGX_HTTP_TOO_MANY_REQUESTS,
-      "gw_limit_hour_count", "the limit of %V payouts this hour is reached" },
-
-    /* NGX_HTTP_GATE_LIMIT_DAY_COUNT */
-    { ngx_string("limit_day_count"), NGX_HTTP_TOO_MANY_REQUESTS,
-      "gw_limit_day_count", "the limit of %V payouts this day is reached" },
-
-    /* NGX_HTTP_GATE_LIMIT_WEEK_COUNT */
-    { ngx_string("limit_week_count"), NGX_HTTP_TOO_MANY_REQUESTS,
-      "gw_limit_week_count", "the limit of %V payouts this week is reached" },
-
-    /* NGX_HTTP_GATE_LIMIT_MONTH_COUNT */
-    { ngx_string("limit_month_count"), NGX_HTTP_TOO_MANY_REQUESTS,
-      "gw_limit_month_count",
-      "the limit of %V payouts this month is reached" },
-
-    /* NGX_HTTP_GATE_BAD_LIMIT */
-    { ngx_string("bad_limit"), NGX_HTTP_SERVICE_UNAVAILABLE,
-      "gw_limits_unavailable",
-      "the limits of this currency are not set up rightly: "
-      "ask payment operations" },
-
-    /* NGX_HTTP_GATE_LIMITS_UNAVAILABLE */
-    { ngx_string("redis_unavailable"), NGX_HTTP_SERVICE_UNAVAILABLE,
-      "gw_limits_unavailable",
-      "limits cannot be checked now: send the same request again later" },
-
-    /* NGX_HTTP_GATE_GATE_ERROR, for counters only */
-    { ngx_string("gate_error"), NGX_HTTP_OK, "0", "" },
-
-    /* NGX_HTTP_GATE_UPSTREAM_ERROR */
-    { ngx_string("upstream_error"), NGX_HTTP_BAD_GATEWAY, "gw_upstream",
-      "no valid answer from Gate: the outcome may be unknown, "
-      "ask for the payment's status or send the same request again" },
-
-    /* NGX_HTTP_GATE_BAD_ANSWER */
-    { ngx_string("bad_answer"), NGX_HTTP_BAD_GATEWAY, "gw_bad_answer",
-      "Gate's answer could not be verified: do not rely on anything, "
-      "and ask again" },
-
-    /* NGX_HTTP_GATE_UPSTREAM_TIMEOUT */
-    { ngx_string("upstream_timeout"), NGX_HTTP_GATEWAY_TIME_OUT,
-      "gw_upstream",
-      "no answer from Gate in time: the outcome is unknown, "
-      "ask for the payment's status or send the same request again" },
-
-    /* NGX_HTTP_GATE_CLIENT_LEFT, for logs and counters only */
-    { ngx_string("client_left"), NGX_HTTP_CLIENT_CLOSED_REQUEST, "0", "" },
-
-    /* NGX_HTTP_GATE_INTERNAL */
-    { ngx_string("internal_error"), NGX_HTTP_INTERNAL_SERVER_ERROR,
-      "gw_internal", "the gateway could not process the request" }
-};
-
-
-ngx_str_t *
-ngx_http_gate_result_word(ngx_http_gate_result_e result)
-{
-    return &ngx_http_gate_refusals[result].word;
-}
-
-
-ngx_uint_t
-ngx_http_gate_result_status(ngx_http_gate_result_e result)
-{
-    return ngx_http_gate_refusals[result].status;
-}
-
-
-ngx_http_gate_result_e
-ngx_http_gate_result_of(gate_rc_e rc)
-{
-    switch (rc) {
-
-    case GATE_OK:
-        return NGX_HTTP_GATE_OK;
-
-    case GATE_JSON:
-        return NGX_HTTP_GATE_BAD_JSON;
-
-    case GATE_MISSING:
-        return NGX_HTTP_GATE_MISSING_FIELD;
-
-    case GATE_INVALID:
-        return NGX_HTTP_GATE_INVALID_FIELD;
-
-    case GATE_PROJECT:
-        return NGX_HTTP_GATE_OTHER_PROJECT;
-
-    default:
-        return NGX_HTTP_GATE_INTERNAL;
-    }
-}
 
 
 ngx_int_t
@@ -274,12 +57,19 @@ ngx_http_gate_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         project = ctx->project->name;
     }
 
-    if (ngx_http_gate_refusals[result].status == NGX_HTTP_OK) {
-        level = NGX_LOG_INFO;
+    switch (ngx_http_gate_result_class(result)) {
 
-    } else {
-        level = (result == NGX_HTTP_GATE_INTERNAL) ? NGX_LOG_ERR
-                                                   : NGX_LOG_NOTICE;
+    case NGX_HTTP_GATE_DONE:
+        level = NGX_LOG_INFO;
+        break;
+
+    case NGX_HTTP_GATE_FAULT:
+        level = NGX_LOG_ERR;
+        break;
+
+    default:
+        level = NGX_LOG_NOTICE;
+        break;
     }
 
     ngx_log_error(level, r->connection->log, 0,
@@ -303,7 +93,7 @@ ngx_http_gate_refuse_message(ngx_http_gate_ctx_t *ctx, u_char *p,
     char        *message;
     gate_err_t  *err;
 
-    message = ngx_http_gate_refusals[ctx->result].message;
+    message = ngx_http_gate_result_message(ctx->result);
     err = &ctx->err;
 
     if (message != NULL) {
@@ -338,7 +128,7 @@ ngx_http_gate_refuse_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    status = ngx_http_gate_refusals[ctx->result].status;
+    status = ngx_http_gate_result_status(ctx->result);
 
     if (ngx_http_gate_has_error_page(r, status)) {
         return status;
@@ -406,7 +196,7 @@ ngx_http_gate_error_handler(ngx_http_request_t *r)
 
     if (ctx->done && !ctx->passed) {
         status = r->err_status ? r->err_status
-                               : ngx_http_gate_refusals[ctx->result].status;
+                               : ngx_http_gate_result_status(ctx->result);
 
         return ngx_http_gate_send(r, ctx, status);
     }
@@ -521,7 +311,7 @@ ngx_http_gate_refuse_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     size = sizeof("{\"status\":\"success\",\"code\":\"\",\"message\":\"\","
                   "\"project_id\":4294967295,\"payment_id\":\"\"}" CRLF)
-           + ngx_strlen(ngx_http_gate_refusals[ctx->result].code)
+           + ngx_strlen(ngx_http_gate_result_code(ctx->result))
            + (last - message)
            + ctx->payment_id.len
            + ngx_escape_json(NULL, ctx->payment_id.data, ctx->payment_id.len);
@@ -533,9 +323,9 @@ ngx_http_gate_refuse_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     b->last = ngx_sprintf(b->last, "{\"status\":\"%s\",\"code\":\"%s\","
                           "\"message\":\"%*s\"",
-                          ngx_http_gate_refusals[ctx->result].status
+                          ngx_http_gate_result_status(ctx->result)
                               == NGX_HTTP_OK ? "success" : "error",
-                          ngx_http_gate_refusals[ctx->result].code,
+                          ngx_http_gate_result_code(ctx->result),
                           (size_t) (last - message), message);
 
     if (ctx->project != NULL) {

@@ -14,16 +14,6 @@
 
 
 /*
- * The word of $gate_result.
- */
-ngx_str_t *ngx_http_gate_result_word(ngx_http_gate_result_e result);
-
-/*
- * The result that tells about a refusal of the core.
- */
-ngx_http_gate_result_e ngx_http_gate_result_of(gate_rc_e rc);
-
-/*
  * Ends a PRECONTENT handler: logs the refusal once, makes the content handler
  * send it, and returns what the handler must return.  An error_page for the
  * status replaces the answer.
@@ -54,8 +44,6 @@ ngx_buf_t *ngx_http_gate_refuse_body(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_gate_refuse_replace(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_uint_t status);
-
-ngx_uint_t ngx_http_gate_result_status(ngx_http_gate_result_e result);
 
 /*
  * Copies a string of the document so that it is safe in headers and logs:

@@ -480,7 +480,7 @@ sub alerts {
     my @rules = map { @{ $_->{rules} } } @{ yaml('doc/alerts.yml')->{groups} };
     my $page = contents('src/ngx_http_gate_status.c');
     my %result = map { $_ => 1 }
-        contents('src/ngx_http_gate_refuse.c') =~ /ngx_string\("(\w+)"\)/g;
+        contents('src/ngx_http_gate_result.h') =~ /X\(\w+, \w+, "(\w+)"/g;
     my $readme = contents('README.md');
 
     cmp_ok(scalar @rules, '>', 10, 'rules for Prometheus');

@@ -184,34 +184,17 @@ sub metrics {
     return grep { !$other{$_} } unique($module =~ /"(gate_[a-z_]+)"/g);
 }
 
-my %status = (
-    OK                     => 200,
-    BAD_REQUEST            => 400,
-    FORBIDDEN              => 403,
-    NOT_ALLOWED            => 405,
-    CONFLICT               => 409,
-    REQUEST_ENTITY_TOO_LARGE => 413,
-    UNSUPPORTED_MEDIA_TYPE => 415,
-    TOO_MANY_REQUESTS      => 429,
-    CLIENT_CLOSED_REQUEST  => 499,
-    INTERNAL_SERVER_ERROR  => 500,
-    BAD_GATEWAY            => 502,
-    SERVICE_UNAVAILABLE    => 503,
-    GATEWAY_TIME_OUT       => 504,
-);
-
-# "word status code" of each row of the table of refusals.
+# "word status code" of each row of the table of results.
 
 sub results {
-    my $table = part($module, 'gate_refusals\[\] = \{', '\n\};');
+    my $table = part(document('src/ngx_http_gate_result.h'),
+                     'define NGX_HTTP_GATE_RESULT_TABLE', '\n\n');
     my @rows;
 
-    while ($table =~ /\{ ngx_string\("(\w+)"\),\s*(\w+),\s*"(\w+)"/g) {
-        my ($word, $name, $code) = ($1, $2, $3);
+    $table =~ s/\\\n//g;
 
-        my $status = $name =~ /^NGX_HTTP_(\w+)$/ ? $status{$1} : $name;
-
-        push @rows, "$word " . ($status // $name) . " $code";
+    while ($table =~ /X\(\w+, \w+, "(\w+)", (\d+),\s*"(\w+)"/g) {
+        push @rows, "$1 $2 $3";
     }
 
     return unique(@rows);
