@@ -4,6 +4,8 @@
 #   make demo       shows payouts and callbacks at work, then stops everything
 #   make up, down   leaves the demo running; stops it
 #   make test       all tests
+#   make fuzz       libFuzzer on all that is parsed: SECONDS=60 for each target,
+#                   TARGETS="payout callback" for some of them
 #   make bench      the cost of a request, as ratios to plain proxy_pass
 #   make asan       nginx with the module under ASan and UBSan
 #   make NGX_SRC=D  the module and nginx from the source tree D, dynamic and
@@ -14,6 +16,8 @@
 
 NGX_SRC ?=
 CFLAGS ?= -g -O2
+SECONDS ?= 60
+TARGETS ?=
 PREFIX ?= /usr
 MODULES_DIR ?= /usr/lib/nginx/modules
 
@@ -24,7 +28,7 @@ module = build/ngx_http_gate_module.so
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 export CC
 
-.PHONY: all deps module asan demo up down test bench deb install clean
+.PHONY: all deps module asan demo up down test fuzz bench deb install clean
 
 all: module build/gatesig
 
@@ -67,6 +71,10 @@ down:
 test: all
 	@util/deps run test
 	@util/test
+
+fuzz:
+	@util/deps build run fuzz
+	@CLANG=clang-14 t/fuzz/run fuzz $(SECONDS) $(TARGETS)
 
 bench: all
 	@util/deps run bench

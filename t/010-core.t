@@ -3,9 +3,8 @@
 # Copyright (C) nginx-gate authors
 #
 # The core library without nginx: C unit tests and a comparison with a second
-# implementation on random documents under ASan and UBSan, the unit tests
-# under valgrind, and a few seconds of fuzzing.  GATE_SEED and GATE_DOCUMENTS
-# change what is compared, GATE_FUZZ_SECONDS for how long is fuzzed.
+# implementation on random documents under ASan and UBSan, and the unit tests
+# under valgrind.  GATE_SEED and GATE_DOCUMENTS change what is compared.
 
 use strict;
 use warnings;
@@ -15,8 +14,7 @@ use File::Path qw(make_path);
 use FindBin;
 use Test::More;
 
-use constant DOCUMENTS    => 21000;
-use constant FUZZ_SECONDS => 6;
+use constant DOCUMENTS => 21000;
 
 chdir "$FindBin::Bin/.." or BAIL_OUT("no $FindBin::Bin/..: $!");
 
@@ -46,8 +44,6 @@ SKIP: {
     make_ok('plain');
     unit_ok("$build/plain", 'under valgrind', 't/unit/valgrind');
 }
-
-fuzz_ok();
 
 done_testing();
 
@@ -144,37 +140,6 @@ sub property_ok {
     is($code, 0, "$documents documents as the reference has them")
         or diag($output);
     note($output);
-
-    return;
-}
-
-
-# libFuzzer where clang has it, else the same target on the seeds alone.
-
-sub fuzz_ok {
-    my $seconds = $ENV{GATE_FUZZ_SECONDS} || FUZZ_SECONDS;
-    my $corpus  = "$build/corpus";
-
-    run_ok('seeds for the fuzzer',
-        "$python t/unit/property.py --corpus $corpus 400");
-
-    make_ok('replay');
-    run_ok('the target on the seeds', "$build/replay $corpus/0*");
-
-    # the fuzzer writes what it finds into the first directory
-
-    make_path("$build/found");
-
-    my $make = "make -s -f t/unit/Makefile B=$build fuzz";
-
-SKIP: {
-        skip 'no clang with libFuzzer', 1 if run($make) != 0;
-
-        run_ok("$seconds seconds of fuzzing",
-            "$build/fuzz_core -max_total_time=$seconds -max_len=4096"
-                . " -timeout=10 -rss_limit_mb=1024 -verbosity=0"
-                . " -artifact_prefix=$build/ $build/found $corpus");
-    }
 
     return;
 }

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-gate authors
  *
- * Runs the fuzz target on files, for compilers without libFuzzer.
+ * Runs a fuzz target on files, for compilers without libFuzzer.
  */
 
 
@@ -10,11 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
+
 
 #define REPLAY_MAX  (16 * 1024 * 1024)
-
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
 
 int
