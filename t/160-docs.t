@@ -17,6 +17,12 @@ use Test::More;
 my $readme  = document('README.md');
 my $example = document('conf.example');
 
+# what strangers read
+
+my @texts = map { s{^\Q@{[root()]}\E/}{}r }
+                (map { root() . "/$_.md" } qw( README CHANGES SECURITY )),
+                glob root() . '/doc/*.md';
+
 sub document {
     my ($name) = @_;
 
@@ -127,11 +133,15 @@ sub test_contexts {
 sub test_unknown_names {
     my %known = map { $_ => 1 }
                 @directives, variables(), metrics();
+    my $core = join '', map { read_file($_) } glob root() . '/src/core/*.[ch]';
+    my %of_core = map { $_ => 1 } $core =~ /\b(gate_\w+)/g,
+                  map { m{/(\w+)\.[ch]$} } glob root() . '/src/core/*.c';
 
-    for my $name (qw( README.md conf.example doc/redis.md doc/endpoints.md
-                      doc/alerts.yml CHANGES.md ))
-    {
+    for my $name (@texts, 'conf.example', 'doc/alerts.yml') {
         my $text = document($name);
+
+        # of these two the readers know the code
+        my %code = $name =~ m{/(?:architecture|hacking)\.md$} ? %of_core : ();
 
         # of a histogram
         $text =~ s/(\bgate_\w+_seconds)_(?:bucket|sum|count)\b/$1/g;
@@ -140,7 +150,7 @@ sub test_unknown_names {
         my @own = $text =~ /^ *(?:map|set) .*\$(gate_\w+)|zone +(gate_\w+)/mg;
         my %own = map { defined ? ($_ => 1) : () } @own;
 
-        my @strange = grep { !$known{$_} && !$own{$_} }
+        my @strange = grep { !$known{$_} && !$own{$_} && !$code{$_} }
                       unique($text =~ /(?<![\w@\/.-])\$?\b(gate_\w+)/g);
 
         is("@strange", '', "$name names nothing that does not exist");
@@ -410,7 +420,7 @@ sub test_snippets {
     certificate($dir);
     write_key("$_.key", "key of $_\n") for qw( kz cards );
 
-    for my $name (qw( README.md doc/redis.md doc/endpoints.md )) {
+    for my $name (@texts) {
         my $text = document($name);
 
         while ($text =~ /^```nginx\n(.*?)^```$/msg) {
@@ -458,10 +468,7 @@ sub anchor {
 }
 
 sub test_links {
-    for my $name (map { s{^\Q@{[root()]}\E/}{}r }
-                      root() . '/README.md', root() . '/CHANGES.md',
-                      glob root() . '/doc/*.md')
-    {
+    for my $name (@texts) {
         my $text = document($name);
         my ($dir) = $name =~ m{^(.*/)};
 
@@ -489,12 +496,37 @@ sub link_works {
     return grep { anchor($_) eq $part } document($file) =~ /^#+ (.+)$/mg;
 }
 
+# --- files that are told of
+
+# Those of the source by their short names, as doc/architecture.md says.
+
+sub file_is_there {
+    my ($name) = @_;
+
+    return -e root() . "/$name" if $name =~ m{/};
+
+    return grep { -e } map { (glob root() . "/{src,src/*,tools}/$_") }
+                           $name, "ngx_http_gate_$name";
+}
+
+sub test_files {
+    for my $name (grep { m{/(?:architecture|hacking)\.md$} } @texts) {
+        my $text = document($name) =~ s/^```.*?^```$//msgr;
+        my @files = unique($text =~ m{`((?:src|tools|t|util|doc)/[\w./-]+
+                                       |[\w-]+\.(?:c|h|lua))`}xg);
+
+        cmp_ok(scalar @files, '>', 10, "$name: files");
+
+        my @gone = grep { !file_is_there($_) } @files;
+
+        is("@gone", '', "$name: files that are there");
+    }
+}
+
 # --- what a text must not have
 
 sub test_text {
-    for my $name ('README.md', 'CHANGES.md', 'conf.example',
-                  map { "doc/$_" } qw( redis.md endpoints.md alerts.yml ))
-    {
+    for my $name (@texts, 'conf.example', 'doc/alerts.yml') {
         my $text = document($name);
 
         unlike($text, qr/[^\n\x20-\x7e]/, "$name: ASCII, no tabs");
@@ -514,6 +546,7 @@ test_redis();
 test_endpoints();
 test_snippets();
 test_links();
+test_files();
 test_text();
 
 test_example();
