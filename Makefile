@@ -93,7 +93,7 @@ install: all
 	install -m 644 doc/gatesig.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
 	install -m 644 doc/ngx_http_gate_module.5 \
 	    "$(DESTDIR)$(PREFIX)/share/man/man5/"
-	install -m 644 src/lua/*.lua "$(DESTDIR)$(PREFIX)/share/nginx-gate/"
+	install -m 644 src/ledger/lua/*.lua "$(DESTDIR)$(PREFIX)/share/nginx-gate/"
 
 clean:
 	rm -rf build

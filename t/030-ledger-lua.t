@@ -21,7 +21,7 @@ BEGIN {
 }
 
 my $redis = Gate::Redis->run();
-my $ledger = Ledger->new($redis, 'src/lua');
+my $ledger = Ledger->new($redis, 'src/ledger/lua');
 
 for my $test (limits_tests(), copies_tests(), callbacks_tests(),
               random_tests())

@@ -381,7 +381,7 @@ sub final_outcome { return (qw( success success success decline ))[rand 4] }
 sub settle {
     my ($entries, $accepted) = @_;
 
-    my $outcome = read_file(root() . '/src/lua/outcome.lua');
+    my $outcome = read_file(root() . '/src/ledger/lua/outcome.lua');
 
     for my $id (sort keys %$accepted) {
         $sim->control('POST', 'settle', { payment_id => $id,

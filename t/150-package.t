@@ -478,9 +478,9 @@ sub starts {
 
 sub alerts {
     my @rules = map { @{ $_->{rules} } } @{ yaml('doc/alerts.yml')->{groups} };
-    my $page = contents('src/ngx_http_gate_status.c');
+    my $page = contents('src/http/ngx_http_gate_metrics_page.c');
     my %result = map { $_ => 1 }
-        contents('src/ngx_http_gate_result.h') =~ /X\(\w+, \w+, "(\w+)"/g;
+        contents('src/http/ngx_http_gate_result.h') =~ /X\(\w+, \w+, "(\w+)"/g;
     my $readme = contents('README.md');
 
     cmp_ok(scalar @rules, '>', 10, 'rules for Prometheus');

@@ -31,8 +31,9 @@ sub document {
 
 # All of the module, so that code may move from file to file.
 
-my $module = join '', map { document("src/$_") }
-                      map { m{([^/]+)$} } glob root() . '/src/*.c';
+my $top = root();
+my $module = join '', map { document(substr $_, 1 + length $top) }
+                      glob "$top/src/{redis,ledger,http}/*.c";
 
 # The text from one pattern up to another.
 
@@ -197,7 +198,7 @@ sub metrics {
 # "word status code" of each row of the table of results.
 
 sub results {
-    my $table = part(document('src/ngx_http_gate_result.h'),
+    my $table = part(document('src/http/ngx_http_gate_result.h'),
                      'define NGX_HTTP_GATE_RESULT_TABLE', '\n\n');
     my @rows;
 
@@ -263,7 +264,7 @@ sub test_words {
     told('variable', 'README', $variables, sub { qr/`\$\Q$_[0]\E`/ },
          variables());
 
-    my ($words) = document('src/lua/settle.lua')
+    my ($words) = document('src/ledger/lua/settle.lua')
                   =~ /^-- ledger (.*?)^-- from/ms;
 
     told('settlement', 'README', $variables, \&code_span,
@@ -288,18 +289,18 @@ sub test_alerts {
 
 sub test_redis {
     my $limits = chapter('Limits in Redis');
-    my $reserve = document('src/lua/reserve.lua');
+    my $reserve = document('src/ledger/lua/reserve.lua');
 
     told('limit', 'README', $limits, \&code_span,
          part($reserve, 'local limits = \{', '\}') =~ /(\w+) = false/g);
 
     told('key', 'README', $limits, sub { qr/^\| `gate:\Q$_[0]\E:/m },
-         strings(part($module, 'gate_key_kinds\[\] = \{', '\};')),
-         map { document("src/lua/$_.lua") =~ /':(\w+):\{'/g }
+         strings(part($module, 'gate_kinds\[\] = \{', '\};')),
+         map { document("src/ledger/lua/$_.lua") =~ /':(\w+):\{'/g }
              qw( settle mark ));
 
     # fields that scripts write to an entry
-    my $scripts = join '', map { document("src/lua/$_.lua") }
+    my $scripts = join '', map { document("src/ledger/lua/$_.lua") }
                                qw( reserve outcome settle );
 
     my @fields = grep { /^(?:state|amount|counted|currency|endpoint|digest
@@ -314,7 +315,7 @@ sub test_redis {
          'unknown', 'accepted',
          $scripts =~ /state == '(\w+)'/g);
 
-    my @scripts = map { m{/(\w+)\.lua$} } glob root() . '/src/lua/*.lua';
+    my @scripts = map { m{/(\w+)\.lua$} } glob root() . '/src/ledger/lua/*.lua';
 
     told('script', 'doc/redis.md', document('doc/redis.md'), \&code_span,
          @scripts);

@@ -16,22 +16,22 @@
 
 /* Gate's answers to payouts have some 150 bytes */
 
-#define NGX_HTTP_GATE_ANSWER_MAX  4096
+#define NGX_HTTP_GATE_OUTCOME_MAX  4096
 
 
-static void ngx_http_gate_answer_copy(ngx_http_gate_ctx_t *ctx,
+static void ngx_http_gate_outcome_copy(ngx_http_gate_ctx_t *ctx,
     ngx_buf_t *b);
-static ngx_uint_t ngx_http_gate_answer_sent(ngx_http_gate_ctx_t *ctx);
-static ngx_http_gate_outcome_e ngx_http_gate_answer_read(
+static ngx_uint_t ngx_http_gate_outcome_sent(ngx_http_gate_ctx_t *ctx);
+static ngx_http_gate_outcome_e ngx_http_gate_outcome_read(
     ngx_http_gate_ctx_t *ctx, gate_pool_t *pool, ngx_str_t *code);
-static ngx_int_t ngx_http_gate_answer_code(gate_doc_t *doc, ngx_str_t *code);
-static ngx_uint_t ngx_http_gate_answer_status(gate_doc_t *doc, char *word);
+static ngx_int_t ngx_http_gate_outcome_code(gate_doc_t *doc, ngx_str_t *code);
+static ngx_uint_t ngx_http_gate_outcome_status(gate_doc_t *doc, char *word);
 
 
 /* a service's library asks for compression, and could not be understood here */
 
 void
-ngx_http_gate_answer_plain(ngx_http_request_t *r)
+ngx_http_gate_outcome_plain(ngx_http_request_t *r)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -70,7 +70,7 @@ ngx_http_gate_answer_plain(ngx_http_request_t *r)
  */
 
 void
-ngx_http_gate_answer_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+ngx_http_gate_outcome_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     off_t                 length;
     ngx_http_upstream_t  *u;
@@ -87,9 +87,9 @@ ngx_http_gate_answer_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     /* a page of its own would be more than most answers need */
 
     length = r->headers_out.content_length_n;
-    ctx->gate_body_size = NGX_HTTP_GATE_ANSWER_MAX;
+    ctx->gate_body_size = NGX_HTTP_GATE_OUTCOME_MAX;
 
-    if (length > 0 && length < NGX_HTTP_GATE_ANSWER_MAX) {
+    if (length > 0 && length < NGX_HTTP_GATE_OUTCOME_MAX) {
         ctx->gate_body_size = (size_t) length;
     }
 
@@ -109,14 +109,14 @@ ngx_http_gate_answer_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
  */
 
 void
-ngx_http_gate_answer_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in)
+ngx_http_gate_outcome_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in)
 {
     ngx_http_request_t  *r;
 
     for ( /* void */ ; in; in = in->next) {
 
         if (ctx->gate_status) {
-            ngx_http_gate_answer_copy(ctx, in->buf);
+            ngx_http_gate_outcome_copy(ctx, in->buf);
         }
 
         if (in->buf->last_buf) {
@@ -131,7 +131,7 @@ ngx_http_gate_answer_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in)
     if (ctx->gate_end && r->posted_requests == NULL
         && r->count <= 1 + (ngx_uint_t) r->internal)
     {
-        ngx_http_gate_answer_report(ctx);
+        ngx_http_gate_outcome_report(ctx);
     }
 }
 
@@ -139,7 +139,7 @@ ngx_http_gate_answer_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in)
 /* of bytes as they pass: the answer is not held back */
 
 static void
-ngx_http_gate_answer_copy(ngx_http_gate_ctx_t *ctx, ngx_buf_t *b)
+ngx_http_gate_outcome_copy(ngx_http_gate_ctx_t *ctx, ngx_buf_t *b)
 {
     size_t  size;
 
@@ -158,7 +158,7 @@ ngx_http_gate_answer_copy(ngx_http_gate_ctx_t *ctx, ngx_buf_t *b)
 
 
 void
-ngx_http_gate_answer_report(ngx_http_gate_ctx_t *ctx)
+ngx_http_gate_outcome_report(ngx_http_gate_ctx_t *ctx)
 {
     ngx_str_t                   code;
     ngx_uint_t                  sent;
@@ -170,7 +170,7 @@ ngx_http_gate_answer_report(ngx_http_gate_ctx_t *ctx)
     copy = ctx->copy;
     ctx->copy = NULL;
 
-    sent = ctx->passed ? ngx_http_gate_answer_sent(ctx) : 0;
+    sent = ctx->passed ? ngx_http_gate_outcome_sent(ctx) : 0;
 
     if (sent == 0) {
         ngx_http_gate_report(copy, NGX_HTTP_GATE_RELEASE, NULL);
@@ -183,7 +183,7 @@ ngx_http_gate_answer_report(ngx_http_gate_ctx_t *ctx)
 
     gate_pool_init(&pool, gmcf->scratch, NGX_HTTP_GATE_SCRATCH);
 
-    outcome = ngx_http_gate_answer_read(ctx, &pool, &code);
+    outcome = ngx_http_gate_outcome_read(ctx, &pool, &code);
 
     /* one server's refusal says nothing of what another one has got */
 
@@ -200,7 +200,7 @@ ngx_http_gate_answer_report(ngx_http_gate_ctx_t *ctx)
 /* how many servers may have got a byte of the request */
 
 static ngx_uint_t
-ngx_http_gate_answer_sent(ngx_http_gate_ctx_t *ctx)
+ngx_http_gate_outcome_sent(ngx_http_gate_ctx_t *ctx)
 {
     ngx_uint_t                  i, n;
     ngx_http_request_t         *r;
@@ -233,7 +233,7 @@ ngx_http_gate_answer_sent(ngx_http_gate_ctx_t *ctx)
  */
 
 static ngx_http_gate_outcome_e
-ngx_http_gate_answer_read(ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
+ngx_http_gate_outcome_read(ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
     ngx_str_t *code)
 {
     gate_err_t  err;
@@ -255,17 +255,17 @@ ngx_http_gate_answer_read(ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
     text.len = ctx->gate_body_len;
 
     if (gate_json_parse(&doc, pool, text, GATE_MAX_DEPTH, &err) != GATE_OK
-        || ngx_http_gate_answer_code(&doc, code) != NGX_OK)
+        || ngx_http_gate_outcome_code(&doc, code) != NGX_OK)
     {
         return NGX_HTTP_GATE_UNKNOWN;
     }
 
-    if (ngx_http_gate_answer_status(&doc, "error")) {
+    if (ngx_http_gate_outcome_status(&doc, "error")) {
         return NGX_HTTP_GATE_REFUSED;
     }
 
     if (status == NGX_HTTP_OK
-        && ngx_http_gate_answer_status(&doc, "success"))
+        && ngx_http_gate_outcome_status(&doc, "success"))
     {
         return NGX_HTTP_GATE_ACCEPTED;
     }
@@ -277,7 +277,7 @@ ngx_http_gate_answer_read(ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
 /* an error whose code cannot be read could be "payment_id already exists" */
 
 static ngx_int_t
-ngx_http_gate_answer_code(gate_doc_t *doc, ngx_str_t *code)
+ngx_http_gate_outcome_code(gate_doc_t *doc, ngx_str_t *code)
 {
     int64_t       number;
     uint32_t      node;
@@ -307,7 +307,7 @@ ngx_http_gate_answer_code(gate_doc_t *doc, ngx_str_t *code)
 
 
 static ngx_uint_t
-ngx_http_gate_answer_status(gate_doc_t *doc, char *word)
+ngx_http_gate_outcome_status(gate_doc_t *doc, char *word)
 {
     size_t        len;
     uint32_t      node;

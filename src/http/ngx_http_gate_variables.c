@@ -11,7 +11,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_gate_module.h"
-#include "ngx_http_gate_refuse.h"
+#include "ngx_http_gate_reply.h"
 
 
 static ngx_http_gate_ctx_t *ngx_http_gate_variable_ctx(ngx_http_request_t *r,

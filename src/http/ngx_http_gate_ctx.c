@@ -11,7 +11,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_gate_module.h"
-#include "ngx_http_gate_refuse.h"
+#include "ngx_http_gate_reply.h"
 
 
 static void ngx_http_gate_ctx_cleanup(void *data);
@@ -90,7 +90,7 @@ ngx_http_gate_ctx_cleanup(void *data)
     ngx_http_gate_count(ctx);
 
     if (ctx->copy != NULL) {
-        ngx_http_gate_answer_report(ctx);
+        ngx_http_gate_outcome_report(ctx);
     }
 
     if (ctx->delivery != NULL) {
@@ -257,7 +257,7 @@ ngx_http_gate_wait(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     }
 
     if (ngx_handle_read_event(rev, 0) != NGX_OK) {
-        ctx->status = ngx_http_gate_refuse(r, ctx, NGX_HTTP_GATE_INTERNAL);
+        ctx->status = ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_INTERNAL);
         r->write_event_handler = ngx_http_core_run_phases;
         ngx_http_core_run_phases(r);
     }

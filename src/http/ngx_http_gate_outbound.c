@@ -14,7 +14,7 @@
 
 #include "ngx_http_gate_module.h"
 #include "ngx_http_gate_body.h"
-#include "ngx_http_gate_refuse.h"
+#include "ngx_http_gate_reply.h"
 
 
 static ngx_int_t ngx_http_gate_outbound_again(ngx_http_request_t *r,
@@ -114,18 +114,18 @@ ngx_http_gate_outbound_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
                      ? NGX_HTTP_GATE_TOO_LARGE
                      : NGX_HTTP_GATE_INTERNAL;
 
-        return ngx_http_gate_refuse(r, ctx, result);
+        return ngx_http_gate_reply(r, ctx, result);
     }
 
     if (!ctx->passed) {
-        r->content_handler = ngx_http_gate_refuse_handler;
+        r->content_handler = ngx_http_gate_reply_handler;
         return ctx->status;
     }
 
     result = ngx_http_gate_outbound_redirected(r, ctx);
 
     if (result != NGX_HTTP_GATE_OK) {
-        return ngx_http_gate_refuse(r, ctx, result);
+        return ngx_http_gate_reply(r, ctx, result);
     }
 
     return ctx->status;
@@ -208,24 +208,24 @@ ngx_http_gate_outbound_process(ngx_http_request_t *r,
     ctx->endpoint = ngx_http_gate_outbound_endpoint(r);
 
     if (ngx_http_gate_outbound_project(r, &ctx->project) != NGX_OK) {
-        return ngx_http_gate_refuse(r, ctx, NGX_HTTP_GATE_INTERNAL);
+        return ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_INTERNAL);
     }
 
     result = ngx_http_gate_outbound_check(r);
 
     if (result != NGX_HTTP_GATE_OK) {
-        return ngx_http_gate_refuse(r, ctx, result);
+        return ngx_http_gate_reply(r, ctx, result);
     }
 
     if (ctx->project == NULL) {
-        return ngx_http_gate_refuse(r, ctx, NGX_HTTP_GATE_UNKNOWN_PROJECT);
+        return ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_UNKNOWN_PROJECT);
     }
 
     rc = ngx_http_gate_body_get(r, &text);
 
     if (rc != NGX_OK) {
-        return ngx_http_gate_refuse(r, ctx,
-                                    rc == NGX_DECLINED
+        return ngx_http_gate_reply(r, ctx,
+                                   rc == NGX_DECLINED
                                         ? NGX_HTTP_GATE_TOO_LARGE
                                         : NGX_HTTP_GATE_INTERNAL);
     }
@@ -274,7 +274,7 @@ ngx_http_gate_outbound_continue(ngx_http_request_t *r,
     }
 
     if (!pass) {
-        return ngx_http_gate_refuse(r, ctx, result);
+        return ngx_http_gate_reply(r, ctx, result);
     }
 
     ctx->result = result;
@@ -283,7 +283,7 @@ ngx_http_gate_outbound_continue(ngx_http_request_t *r,
     ctx->wait = 0;
 
     if (ctx->copy != NULL || glcf->verify_response) {
-        ngx_http_gate_answer_plain(r);
+        ngx_http_gate_outcome_plain(r);
     }
 
     if (class != NGX_HTTP_GATE_PASS) {
@@ -488,7 +488,7 @@ ngx_http_gate_outbound_reserve(ngx_http_request_t *r,
 {
     u_char                      digest[GATE_DIGEST_LEN];
     gate_str_t                  path;
-    ngx_http_gate_payout_t      facts;
+    ngx_http_gate_reserve_t     facts;
     ngx_http_gate_loc_conf_t   *glcf;
     ngx_http_gate_main_conf_t  *gmcf;
 

@@ -8,7 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_gate_refuse.h"
+#include "ngx_http_gate_reply.h"
 
 
 /* the longest message: a constant text with a field's path and a number */
@@ -20,7 +20,7 @@
 #define NGX_HTTP_GATE_RETRY_AFTER  5
 
 
-static u_char *ngx_http_gate_refuse_message(ngx_http_gate_ctx_t *ctx,
+static u_char *ngx_http_gate_reply_message(ngx_http_gate_ctx_t *ctx,
     u_char *p, u_char *last);
 static ngx_uint_t ngx_http_gate_has_error_page(ngx_http_request_t *r,
     ngx_uint_t status);
@@ -35,7 +35,7 @@ static ngx_int_t ngx_http_gate_add_retry_after(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_gate_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+ngx_http_gate_reply(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_result_e result)
 {
     u_char     *last;
@@ -48,8 +48,8 @@ ngx_http_gate_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ctx->status = NGX_OK;
     ctx->done = 1;
 
-    last = ngx_http_gate_refuse_message(ctx, message,
-                                        message + sizeof(message));
+    last = ngx_http_gate_reply_message(ctx, message,
+                                       message + sizeof(message));
 
     ngx_str_set(&project, "-");
 
@@ -80,14 +80,14 @@ ngx_http_gate_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
                   ngx_http_gate_result_word(result),
                   (size_t) (last - message), message);
 
-    r->content_handler = ngx_http_gate_refuse_handler;
+    r->content_handler = ngx_http_gate_reply_handler;
 
     return NGX_OK;
 }
 
 
 static u_char *
-ngx_http_gate_refuse_message(ngx_http_gate_ctx_t *ctx, u_char *p,
+ngx_http_gate_reply_message(ngx_http_gate_ctx_t *ctx, u_char *p,
     u_char *last)
 {
     char        *message;
@@ -110,7 +110,7 @@ ngx_http_gate_refuse_message(ngx_http_gate_ctx_t *ctx, u_char *p,
 
 
 ngx_int_t
-ngx_http_gate_refuse_handler(ngx_http_request_t *r)
+ngx_http_gate_reply_handler(ngx_http_request_t *r)
 {
     ngx_int_t             rc;
     ngx_uint_t            status;
@@ -261,7 +261,7 @@ ngx_http_gate_send(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_buf_t   *b;
     ngx_chain_t  out;
 
-    b = ngx_http_gate_refuse_body(r, ctx);
+    b = ngx_http_gate_reply_body(r, ctx);
 
     if (b == NULL
         || ngx_http_gate_add_header(r, "X-Gate-Source", "gateway") != NGX_OK)
@@ -299,15 +299,15 @@ ngx_http_gate_send(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
 
 ngx_buf_t *
-ngx_http_gate_refuse_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+ngx_http_gate_reply_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     size_t      size;
     u_char     *last;
     u_char      message[NGX_HTTP_GATE_MESSAGE_MAX];
     ngx_buf_t  *b;
 
-    last = ngx_http_gate_refuse_message(ctx, message,
-                                        message + sizeof(message));
+    last = ngx_http_gate_reply_message(ctx, message,
+                                       message + sizeof(message));
 
     size = sizeof("{\"status\":\"success\",\"code\":\"\",\"message\":\"\","
                   "\"project_id\":4294967295,\"payment_id\":\"\"}" CRLF)
@@ -351,10 +351,10 @@ ngx_http_gate_refuse_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
 
 ngx_int_t
-ngx_http_gate_refuse_replace(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+ngx_http_gate_reply_replace(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_uint_t status)
 {
-    ctx->answer = ngx_http_gate_refuse_body(r, ctx);
+    ctx->answer = ngx_http_gate_reply_body(r, ctx);
     if (ctx->answer == NULL) {
         return NGX_ERROR;
     }

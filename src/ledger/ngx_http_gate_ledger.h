@@ -4,7 +4,7 @@
  *
  * The ledger in Redis as one worker sees it: the names of its keys, and notes,
  * calls that must reach Redis sooner or later.  The scripts' contracts are in
- * src/lua.
+ * lua.
  */
 
 
@@ -39,11 +39,11 @@
 
 
 typedef enum {
-    NGX_HTTP_GATE_KEY_LIMITS = 0,
-    NGX_HTTP_GATE_KEY_ENTRY,
-    NGX_HTTP_GATE_KEY_USED,
-    NGX_HTTP_GATE_KEY_CALLBACK
-} ngx_http_gate_key_e;
+    NGX_HTTP_GATE_KIND_LIMITS = 0,
+    NGX_HTTP_GATE_KIND_ENTRY,
+    NGX_HTTP_GATE_KIND_USED,
+    NGX_HTTP_GATE_KIND_CALLBACK
+} ngx_http_gate_kind_e;
 
 
 typedef struct ngx_http_gate_note_s  ngx_http_gate_note_t;
@@ -124,7 +124,7 @@ void ngx_http_gate_ledger_scripts(ngx_http_gate_redis_conf_t *rcf);
  * NGX_HTTP_GATE_KEY_MAX bytes and last.  Returns the end.
  */
 u_char *ngx_http_gate_ledger_key(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_key_e kind, ngx_uint_t dry, ngx_str_t *project_id,
+    ngx_http_gate_kind_e kind, ngx_uint_t dry, ngx_str_t *project_id,
     u_char *last, size_t len, u_char *buf, ngx_str_t *key);
 
 /*
@@ -143,7 +143,7 @@ void ngx_http_gate_note_send(ngx_http_gate_note_t *note);
 /*
  * The n-th string of a list, or an empty one.
  */
-ngx_str_t ngx_http_gate_reply_string(redisReply *reply, size_t n);
+ngx_str_t ngx_http_gate_redis_string(redisReply *reply, size_t n);
 
 
 #endif /* _NGX_HTTP_GATE_LEDGER_H_INCLUDED_ */

@@ -15,7 +15,7 @@
 #include "gate_callback.h"
 #include "gate_payout.h"
 
-#include "ngx_http_gate_limits.h"
+#include "ngx_http_gate_reserve.h"
 #include "ngx_http_gate_metrics.h"
 #include "ngx_http_gate_result.h"
 #include "ngx_http_gate_secrets.h"
@@ -223,19 +223,19 @@ ngx_uint_t ngx_http_gate_verifies_for(ngx_http_request_t *r,
  * compression, read as it passes, and told to the ledger, at the latest with
  * the end of the request.
  */
-void ngx_http_gate_answer_plain(ngx_http_request_t *r);
-void ngx_http_gate_answer_header(ngx_http_request_t *r,
+void ngx_http_gate_outcome_plain(ngx_http_request_t *r);
+void ngx_http_gate_outcome_header(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
-void ngx_http_gate_answer_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in);
-void ngx_http_gate_answer_report(ngx_http_gate_ctx_t *ctx);
+void ngx_http_gate_outcome_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in);
+void ngx_http_gate_outcome_report(ngx_http_gate_ctx_t *ctx);
 
 /*
  * gate_verify_response.  The header filter gets NGX_AGAIN where the answer is
  * held back, NGX_DECLINED where it passes, NGX_OK where it is replaced.
  */
-ngx_int_t ngx_http_gate_response_header(ngx_http_request_t *r,
+ngx_int_t ngx_http_gate_proof_header(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
-ngx_int_t ngx_http_gate_response_body(ngx_http_request_t *r,
+ngx_int_t ngx_http_gate_proof_body(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_chain_t *in);
 
 /*

@@ -7,8 +7,8 @@
  */
 
 
-#ifndef _NGX_HTTP_GATE_LIMITS_H_INCLUDED_
-#define _NGX_HTTP_GATE_LIMITS_H_INCLUDED_
+#ifndef _NGX_HTTP_GATE_RESERVE_H_INCLUDED_
+#define _NGX_HTTP_GATE_RESERVE_H_INCLUDED_
 
 
 #include "ngx_http_gate_ledger.h"
@@ -55,7 +55,7 @@ typedef struct {
     u_char           digest[NGX_HTTP_GATE_DIGEST_HEX];
     unsigned         allow:1;       /* a currency without limits */
     unsigned         dry_run:1;     /* counts in totals of its own */
-} ngx_http_gate_payout_t;
+} ngx_http_gate_reserve_t;
 
 
 typedef struct {
@@ -75,7 +75,7 @@ typedef void (*ngx_http_gate_reserve_pt)(ngx_http_gate_decision_t *decision,
  * All bytes are copied.
  */
 ngx_http_gate_copy_t *ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_payout_t *payout, ngx_http_gate_reserve_pt handler,
+    ngx_http_gate_reserve_t *payout, ngx_http_gate_reserve_pt handler,
     void *data);
 
 /*
@@ -87,4 +87,4 @@ void ngx_http_gate_report(ngx_http_gate_copy_t *copy,
     ngx_http_gate_outcome_e outcome, ngx_str_t *code);
 
 
-#endif /* _NGX_HTTP_GATE_LIMITS_H_INCLUDED_ */
+#endif /* _NGX_HTTP_GATE_RESERVE_H_INCLUDED_ */

@@ -41,7 +41,7 @@ typedef struct {
     ngx_str_t               stream;         /* empty: none */
     ngx_uint_t              cap;
     gate_str_t              body;           /* for the stream */
-} ngx_http_gate_callback_t;
+} ngx_http_gate_settle_t;
 
 
 /* strings are valid during the call only */
@@ -67,7 +67,7 @@ typedef void (*ngx_http_gate_settle_pt)(ngx_http_gate_settlement_t *settlement,
  * handler not called, where Redis is known to be away.
  */
 ngx_http_gate_delivery_t *ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_callback_t *callback, ngx_http_gate_settle_pt handler,
+    ngx_http_gate_settle_t *callback, ngx_http_gate_settle_pt handler,
     void *data, ngx_uint_t *away);
 
 /*
@@ -75,7 +75,7 @@ ngx_http_gate_delivery_t *ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
  * it.  It reaches Redis sooner or later.
  */
 void ngx_http_gate_settle_answer(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_callback_t *callback);
+    ngx_http_gate_settle_t *callback);
 
 /*
  * Tells the operator of amounts that were not expected.

@@ -12,7 +12,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_gate_module.h"
-#include "ngx_http_gate_refuse.h"
+#include "ngx_http_gate_reply.h"
 
 
 #define NGX_HTTP_GATE_STATUS_BUF   16384
@@ -38,30 +38,30 @@ typedef struct {
 } ngx_http_gate_page_t;
 
 
-static ngx_int_t ngx_http_gate_status_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_gate_status_send(ngx_http_request_t *r,
+static ngx_int_t ngx_http_gate_page_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_gate_page_send(ngx_http_request_t *r,
     ngx_http_gate_page_t *page);
-static void ngx_http_gate_status_words(ngx_http_gate_page_t *page);
-static void ngx_http_gate_status_write(ngx_http_gate_page_t *page);
-static void ngx_http_gate_status_results(ngx_http_gate_page_t *page,
+static void ngx_http_gate_page_words(ngx_http_gate_page_t *page);
+static void ngx_http_gate_page_write(ngx_http_gate_page_t *page);
+static void ngx_http_gate_page_results(ngx_http_gate_page_t *page,
     ngx_str_t *labels, ngx_uint_t n, ngx_http_gate_counter_t *counters);
-static void ngx_http_gate_status_totals(ngx_http_gate_page_t *page);
-static void ngx_http_gate_status_payouts(ngx_http_gate_page_t *page);
-static void ngx_http_gate_status_amounts(ngx_http_gate_page_t *page);
-static void ngx_http_gate_status_callbacks(ngx_http_gate_page_t *page);
-static void ngx_http_gate_status_settlements(ngx_http_gate_page_t *page);
-static void ngx_http_gate_status_keys(ngx_http_gate_page_t *page);
-static void ngx_http_gate_status_times(ngx_http_gate_page_t *page);
-static void ngx_http_gate_status_time(ngx_http_gate_page_t *page,
+static void ngx_http_gate_page_totals(ngx_http_gate_page_t *page);
+static void ngx_http_gate_page_payouts(ngx_http_gate_page_t *page);
+static void ngx_http_gate_page_amounts(ngx_http_gate_page_t *page);
+static void ngx_http_gate_page_callbacks(ngx_http_gate_page_t *page);
+static void ngx_http_gate_page_settlements(ngx_http_gate_page_t *page);
+static void ngx_http_gate_page_keys(ngx_http_gate_page_t *page);
+static void ngx_http_gate_page_times(ngx_http_gate_page_t *page);
+static void ngx_http_gate_page_time(ngx_http_gate_page_t *page,
     char *name, char *help, ngx_http_gate_time_e what);
-static void ngx_http_gate_status_workers(ngx_http_gate_page_t *page);
-static ngx_str_t *ngx_http_gate_status_project(ngx_http_gate_page_t *page,
+static void ngx_http_gate_page_workers(ngx_http_gate_page_t *page);
+static ngx_str_t *ngx_http_gate_page_project(ngx_http_gate_page_t *page,
     ngx_http_gate_series_t *series);
-static void ngx_http_gate_status_family(ngx_http_gate_page_t *page,
+static void ngx_http_gate_page_family(ngx_http_gate_page_t *page,
     char *name, char *type, char *help);
-static void ngx_http_gate_status_value(ngx_http_gate_page_t *page,
+static void ngx_http_gate_page_value(ngx_http_gate_page_t *page,
     char *suffix, ngx_str_t *labels, ngx_uint_t n, char *fmt, ...);
-static void ngx_http_gate_status_text(ngx_http_gate_page_t *page, u_char *p,
+static void ngx_http_gate_page_text(ngx_http_gate_page_t *page, u_char *p,
     size_t len);
 
 
@@ -95,14 +95,14 @@ ngx_http_gate_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     gmcf->status = 1;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_gate_status_handler;
+    clcf->handler = ngx_http_gate_page_handler;
 
     return NGX_CONF_OK;
 }
 
 
 static ngx_int_t
-ngx_http_gate_status_handler(ngx_http_request_t *r)
+ngx_http_gate_page_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
     ngx_str_t                   format;
@@ -134,19 +134,19 @@ ngx_http_gate_status_handler(ngx_http_request_t *r)
                  && format.len == 4
                  && ngx_memcmp(format.data, "json", 4) == 0);
 
-    ngx_http_gate_status_words(&page);
-    ngx_http_gate_status_write(&page);
+    ngx_http_gate_page_words(&page);
+    ngx_http_gate_page_write(&page);
 
     if (page.failed) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_gate_status_send(r, &page);
+    return ngx_http_gate_page_send(r, &page);
 }
 
 
 static ngx_int_t
-ngx_http_gate_status_send(ngx_http_request_t *r, ngx_http_gate_page_t *page)
+ngx_http_gate_page_send(ngx_http_request_t *r, ngx_http_gate_page_t *page)
 {
     ngx_int_t  rc;
 
@@ -177,7 +177,7 @@ ngx_http_gate_status_send(ngx_http_request_t *r, ngx_http_gate_page_t *page)
 
 
 static void
-ngx_http_gate_status_words(ngx_http_gate_page_t *page)
+ngx_http_gate_page_words(ngx_http_gate_page_t *page)
 {
     ngx_str_t   *word, *other;
     ngx_uint_t   i, j;
@@ -201,33 +201,33 @@ ngx_http_gate_status_words(ngx_http_gate_page_t *page)
 
 
 static void
-ngx_http_gate_status_write(ngx_http_gate_page_t *page)
+ngx_http_gate_page_write(ngx_http_gate_page_t *page)
 {
     if (page->json) {
-        ngx_http_gate_status_text(page, (u_char *) "[", 1);
+        ngx_http_gate_page_text(page, (u_char *) "[", 1);
     }
 
-    ngx_http_gate_status_payouts(page);
-    ngx_http_gate_status_amounts(page);
-    ngx_http_gate_status_callbacks(page);
+    ngx_http_gate_page_payouts(page);
+    ngx_http_gate_page_amounts(page);
+    ngx_http_gate_page_callbacks(page);
 
     if (page->gmcf->redis != NULL) {
-        ngx_http_gate_status_settlements(page);
+        ngx_http_gate_page_settlements(page);
     }
 
-    ngx_http_gate_status_keys(page);
-    ngx_http_gate_status_times(page);
-    ngx_http_gate_status_totals(page);
-    ngx_http_gate_status_workers(page);
+    ngx_http_gate_page_keys(page);
+    ngx_http_gate_page_times(page);
+    ngx_http_gate_page_totals(page);
+    ngx_http_gate_page_workers(page);
 
     if (page->json) {
-        ngx_http_gate_status_text(page, (u_char *) "]" CRLF, 3);
+        ngx_http_gate_page_text(page, (u_char *) "]" CRLF, 3);
     }
 }
 
 
 static void
-ngx_http_gate_status_totals(ngx_http_gate_page_t *page)
+ngx_http_gate_page_totals(ngx_http_gate_page_t *page)
 {
     ngx_uint_t  i, n;
 
@@ -261,17 +261,17 @@ ngx_http_gate_status_totals(ngx_http_gate_page_t *page)
     n = (page->gmcf->redis != NULL) ? sizeof(totals) / sizeof(totals[0]) : 1;
 
     for (i = 0; i < n; i++) {
-        ngx_http_gate_status_family(page, totals[i].name, "counter",
-                                    totals[i].help);
-        ngx_http_gate_status_value(page, "", NULL, 0, "%uL",
-                                   ngx_http_gate_counter_get(
+        ngx_http_gate_page_family(page, totals[i].name, "counter",
+                                  totals[i].help);
+        ngx_http_gate_page_value(page, "", NULL, 0, "%uL",
+                                 ngx_http_gate_counter_get(
                                        totals[i].value));
     }
 }
 
 
 static void
-ngx_http_gate_status_payouts(ngx_http_gate_page_t *page)
+ngx_http_gate_page_payouts(ngx_http_gate_page_t *page)
 {
     ngx_str_t                labels[6];
     ngx_uint_t               e;
@@ -281,28 +281,28 @@ ngx_http_gate_status_payouts(ngx_http_gate_page_t *page)
     ngx_str_set(&labels[2], "endpoint");
     ngx_str_set(&labels[4], "result");
 
-    ngx_http_gate_status_family(page, "gate_payouts_total", "counter",
-                                "Requests to Gate by result.");
+    ngx_http_gate_page_family(page, "gate_payouts_total", "counter",
+                              "Requests to Gate by result.");
 
     for (s = page->sh->series; s; s = s->next) {
-        labels[1] = *ngx_http_gate_status_project(page, s);
+        labels[1] = *ngx_http_gate_page_project(page, s);
 
         for (e = 0; e < gate_endpoint_count(); e++) {
             labels[3].data = (u_char *) gate_endpoint_name(gate_endpoint_at(e));
             labels[3].len = ngx_strlen(labels[3].data);
 
-            ngx_http_gate_status_results(page, labels, 6, s->payouts[e]);
+            ngx_http_gate_page_results(page, labels, 6, s->payouts[e]);
         }
     }
 
-    ngx_http_gate_status_family(page, "gate_limits_dry_run_total", "counter",
-                                "Payouts that gate_limits dry_run let pass.");
+    ngx_http_gate_page_family(page, "gate_limits_dry_run_total", "counter",
+                              "Payouts that gate_limits dry_run let pass.");
 
     for (s = page->sh->series; s; s = s->next) {
-        labels[1] = *ngx_http_gate_status_project(page, s);
+        labels[1] = *ngx_http_gate_page_project(page, s);
         ngx_str_set(&labels[2], "result");
 
-        ngx_http_gate_status_results(page, labels, 4, s->dry_run);
+        ngx_http_gate_page_results(page, labels, 4, s->dry_run);
     }
 }
 
@@ -310,7 +310,7 @@ ngx_http_gate_status_payouts(ngx_http_gate_page_t *page)
 /* the last label is the result; those that never were are left out */
 
 static void
-ngx_http_gate_status_results(ngx_http_gate_page_t *page, ngx_str_t *labels,
+ngx_http_gate_page_results(ngx_http_gate_page_t *page, ngx_str_t *labels,
     ngx_uint_t n, ngx_http_gate_counter_t *counters)
 {
     uint64_t    sums[NGX_HTTP_GATE_RESULTS];
@@ -325,14 +325,14 @@ ngx_http_gate_status_results(ngx_http_gate_page_t *page, ngx_str_t *labels,
     for (i = 0; i < NGX_HTTP_GATE_RESULTS; i++) {
         if (sums[i]) {
             labels[n - 1] = *ngx_http_gate_result_word(i);
-            ngx_http_gate_status_value(page, "", labels, n, "%uL", sums[i]);
+            ngx_http_gate_page_value(page, "", labels, n, "%uL", sums[i]);
         }
     }
 }
 
 
 static void
-ngx_http_gate_status_amounts(ngx_http_gate_page_t *page)
+ngx_http_gate_page_amounts(ngx_http_gate_page_t *page)
 {
     uint64_t                 sum;
     ngx_str_t                labels[6];
@@ -348,11 +348,11 @@ ngx_http_gate_status_amounts(ngx_http_gate_page_t *page)
     ngx_str_set(&labels[2], "currency");
     ngx_str_set(&labels[4], "result");
 
-    ngx_http_gate_status_family(page, "gate_payout_amount_minor_total",
-                                "counter", "Amounts in minor units.");
+    ngx_http_gate_page_family(page, "gate_payout_amount_minor_total",
+                              "counter", "Amounts in minor units.");
 
     for (s = page->sh->series; s; s = s->next) {
-        labels[1] = *ngx_http_gate_status_project(page, s);
+        labels[1] = *ngx_http_gate_page_project(page, s);
 
         for (c = 0; c < ngx_http_gate_currencies(); c++) {
             ngx_http_gate_currency(c, &labels[3]);
@@ -362,8 +362,8 @@ ngx_http_gate_status_amounts(ngx_http_gate_page_t *page)
 
                 if (sum) {
                     labels[5] = results[i];
-                    ngx_http_gate_status_value(page, "", labels, 6, "%uL",
-                                               sum);
+                    ngx_http_gate_page_value(page, "", labels, 6, "%uL",
+                                             sum);
                 }
             }
         }
@@ -372,7 +372,7 @@ ngx_http_gate_status_amounts(ngx_http_gate_page_t *page)
 
 
 static void
-ngx_http_gate_status_callbacks(ngx_http_gate_page_t *page)
+ngx_http_gate_page_callbacks(ngx_http_gate_page_t *page)
 {
     ngx_str_t                labels[6];
     ngx_uint_t               c;
@@ -382,23 +382,23 @@ ngx_http_gate_status_callbacks(ngx_http_gate_page_t *page)
     ngx_str_set(&labels[2], "status");
     ngx_str_set(&labels[4], "result");
 
-    ngx_http_gate_status_family(page, "gate_callbacks_total", "counter",
-                                "Callbacks by payment status and result.");
+    ngx_http_gate_page_family(page, "gate_callbacks_total", "counter",
+                              "Callbacks by payment status and result.");
 
     for (s = page->sh->series; s; s = s->next) {
-        labels[1] = *ngx_http_gate_status_project(page, s);
+        labels[1] = *ngx_http_gate_page_project(page, s);
 
         for (c = 0; c < NGX_HTTP_GATE_STATUSES; c++) {
             labels[3] = ngx_http_gate_payment_words[c];
 
-            ngx_http_gate_status_results(page, labels, 6, s->callbacks[c]);
+            ngx_http_gate_page_results(page, labels, 6, s->callbacks[c]);
         }
     }
 }
 
 
 static void
-ngx_http_gate_status_settlements(ngx_http_gate_page_t *page)
+ngx_http_gate_page_settlements(ngx_http_gate_page_t *page)
 {
     uint64_t                 n;
     ngx_str_t                labels[4];
@@ -408,19 +408,19 @@ ngx_http_gate_status_settlements(ngx_http_gate_page_t *page)
     ngx_str_set(&labels[0], "project");
     ngx_str_set(&labels[2], "settlement");
 
-    ngx_http_gate_status_family(page, "gate_settlements_total", "counter",
-                                "Verified callbacks by what the ledger made "
-                                "of them.");
+    ngx_http_gate_page_family(page, "gate_settlements_total", "counter",
+                              "Verified callbacks by what the ledger made "
+                              "of them.");
 
     for (s = page->sh->series; s; s = s->next) {
-        labels[1] = *ngx_http_gate_status_project(page, s);
+        labels[1] = *ngx_http_gate_page_project(page, s);
 
         for (i = 0; i < NGX_HTTP_GATE_SETTLEMENTS; i++) {
             n = ngx_http_gate_counter_get(&s->settlements[i]);
 
             if (n) {
                 labels[3] = ngx_http_gate_settlement_words[i];
-                ngx_http_gate_status_value(page, "", labels, 4, "%uL", n);
+                ngx_http_gate_page_value(page, "", labels, 4, "%uL", n);
             }
         }
     }
@@ -428,7 +428,7 @@ ngx_http_gate_status_settlements(ngx_http_gate_page_t *page)
 
 
 static void
-ngx_http_gate_status_keys(ngx_http_gate_page_t *page)
+ngx_http_gate_page_keys(ngx_http_gate_page_t *page)
 {
     ngx_str_t                 labels[4];
     ngx_uint_t                f, k;
@@ -459,8 +459,8 @@ ngx_http_gate_status_keys(ngx_http_gate_page_t *page)
     ngx_str_set(&labels[2], "key");
 
     for (f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
-        ngx_http_gate_status_family(page, families[f].name, families[f].type,
-                                    families[f].help);
+        ngx_http_gate_page_family(page, families[f].name, families[f].type,
+                                  families[f].help);
 
         for (s = page->sh->series; s; s = s->next) {
 
@@ -468,15 +468,15 @@ ngx_http_gate_status_keys(ngx_http_gate_page_t *page)
                 continue;
             }
 
-            labels[1] = *ngx_http_gate_status_project(page, s);
+            labels[1] = *ngx_http_gate_page_project(page, s);
 
             for (k = 0; k < NGX_HTTP_GATE_KEYS; k++) {
                 value = (ngx_http_gate_counter_t *) ((char *) &s->keys[k]
                                                      + families[f].offset);
 
                 labels[3] = ngx_http_gate_key_words[k];
-                ngx_http_gate_status_value(page, "", labels, 4, "%uL",
-                                           ngx_http_gate_counter_get(value));
+                ngx_http_gate_page_value(page, "", labels, 4, "%uL",
+                                         ngx_http_gate_counter_get(value));
             }
         }
     }
@@ -484,22 +484,22 @@ ngx_http_gate_status_keys(ngx_http_gate_page_t *page)
 
 
 static void
-ngx_http_gate_status_times(ngx_http_gate_page_t *page)
+ngx_http_gate_page_times(ngx_http_gate_page_t *page)
 {
-    ngx_http_gate_status_time(page, "gate_sign_seconds",
-                              "From the body to the signature.",
-                              NGX_HTTP_GATE_TIME_SIGN);
-    ngx_http_gate_status_time(page, "gate_redis_seconds",
-                              "Time that a request waited for Redis.",
-                              NGX_HTTP_GATE_TIME_REDIS);
-    ngx_http_gate_status_time(page, "gate_answer_seconds",
-                              "To the header of Gate's answer.",
-                              NGX_HTTP_GATE_TIME_GATE);
+    ngx_http_gate_page_time(page, "gate_sign_seconds",
+                            "From the body to the signature.",
+                            NGX_HTTP_GATE_TIME_SIGN);
+    ngx_http_gate_page_time(page, "gate_redis_seconds",
+                            "Time that a request waited for Redis.",
+                            NGX_HTTP_GATE_TIME_REDIS);
+    ngx_http_gate_page_time(page, "gate_answer_seconds",
+                            "To the header of Gate's answer.",
+                            NGX_HTTP_GATE_TIME_GATE);
 }
 
 
 static void
-ngx_http_gate_status_time(ngx_http_gate_page_t *page, char *name, char *help,
+ngx_http_gate_page_time(ngx_http_gate_page_t *page, char *name, char *help,
     ngx_http_gate_time_e what)
 {
     u_char                      bound[NGX_INT64_LEN + 8];
@@ -511,7 +511,7 @@ ngx_http_gate_status_time(ngx_http_gate_page_t *page, char *name, char *help,
     h = &page->sh->times[what];
     total = 0;
 
-    ngx_http_gate_status_family(page, name, "histogram", help);
+    ngx_http_gate_page_family(page, name, "histogram", help);
 
     ngx_str_set(&labels[0], "le");
 
@@ -529,22 +529,22 @@ ngx_http_gate_status_time(ngx_http_gate_page_t *page, char *name, char *help,
                             - bound;
         }
 
-        ngx_http_gate_status_value(page, "_bucket", labels, 2, "%uL", total);
+        ngx_http_gate_page_value(page, "_bucket", labels, 2, "%uL", total);
     }
 
     usec = ngx_http_gate_counter_get(&h->sum);
 
-    ngx_http_gate_status_value(page, "_sum", NULL, 0, "%uL.%06uL",
-                               usec / 1000000, usec % 1000000);
+    ngx_http_gate_page_value(page, "_sum", NULL, 0, "%uL.%06uL",
+                             usec / 1000000, usec % 1000000);
 
     /* as the buckets were read: a scrape must not contradict itself */
 
-    ngx_http_gate_status_value(page, "_count", NULL, 0, "%uL", total);
+    ngx_http_gate_page_value(page, "_count", NULL, 0, "%uL", total);
 }
 
 
 static void
-ngx_http_gate_status_workers(ngx_http_gate_page_t *page)
+ngx_http_gate_page_workers(ngx_http_gate_page_t *page)
 {
     u_char                    number[NGX_INT_T_LEN];
     ngx_str_t                 labels[2];
@@ -579,8 +579,8 @@ ngx_http_gate_status_workers(ngx_http_gate_page_t *page)
     ngx_str_set(&labels[0], "worker");
 
     for (f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
-        ngx_http_gate_status_family(page, families[f].name, "gauge",
-                                    families[f].help);
+        ngx_http_gate_page_family(page, families[f].name, "gauge",
+                                  families[f].help);
 
         for (i = 0; i < n; i++) {
             value = (ngx_http_gate_counter_t *) ((char *) &page->sh->slots[i]
@@ -589,8 +589,8 @@ ngx_http_gate_status_workers(ngx_http_gate_page_t *page)
             labels[1].data = number;
             labels[1].len = ngx_sprintf(number, "%ui", i) - number;
 
-            ngx_http_gate_status_value(page, "", labels, 2, "%uL",
-                                       ngx_http_gate_counter_get(value));
+            ngx_http_gate_page_value(page, "", labels, 2, "%uL",
+                                     ngx_http_gate_counter_get(value));
         }
     }
 }
@@ -599,7 +599,7 @@ ngx_http_gate_status_workers(ngx_http_gate_page_t *page)
 /* a project that a reload has taken away keeps its id for a name */
 
 static ngx_str_t *
-ngx_http_gate_status_project(ngx_http_gate_page_t *page,
+ngx_http_gate_page_project(ngx_http_gate_page_t *page,
     ngx_http_gate_series_t *series)
 {
     ngx_str_t                *name;
@@ -631,7 +631,7 @@ ngx_http_gate_status_project(ngx_http_gate_page_t *page,
 
 
 static void
-ngx_http_gate_status_family(ngx_http_gate_page_t *page, char *name,
+ngx_http_gate_page_family(ngx_http_gate_page_t *page, char *name,
     char *type, char *help)
 {
     u_char  *p, line[NGX_HTTP_GATE_STATUS_LINE];
@@ -645,7 +645,7 @@ ngx_http_gate_status_family(ngx_http_gate_page_t *page, char *name,
     p = ngx_snprintf(line, sizeof(line), "# HELP %s %s\n# TYPE %s %s\n",
                      name, help, name, type);
 
-    ngx_http_gate_status_text(page, line, p - line);
+    ngx_http_gate_page_text(page, line, p - line);
 }
 
 
@@ -655,7 +655,7 @@ ngx_http_gate_status_family(ngx_http_gate_page_t *page, char *name,
  */
 
 static void
-ngx_http_gate_status_value(ngx_http_gate_page_t *page, char *suffix,
+ngx_http_gate_page_value(ngx_http_gate_page_t *page, char *suffix,
     ngx_str_t *labels, ngx_uint_t n, char *fmt, ...)
 {
     u_char      *p, *last, line[NGX_HTTP_GATE_STATUS_LINE];
@@ -695,12 +695,12 @@ ngx_http_gate_status_value(ngx_http_gate_page_t *page, char *suffix,
 
     p = ngx_slprintf(p, last, "%s", page->json ? "}" : "\n");
 
-    ngx_http_gate_status_text(page, line, p - line);
+    ngx_http_gate_page_text(page, line, p - line);
 }
 
 
 static void
-ngx_http_gate_status_text(ngx_http_gate_page_t *page, u_char *p, size_t len)
+ngx_http_gate_page_text(ngx_http_gate_page_t *page, u_char *p, size_t len)
 {
     ngx_chain_t  *cl;
 

@@ -12,7 +12,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_gate_module.h"
-#include "ngx_http_gate_refuse.h"
+#include "ngx_http_gate_reply.h"
 
 
 static ngx_int_t ngx_http_gate_init_zone(ngx_shm_zone_t *shm_zone,

@@ -45,7 +45,7 @@ static void ngx_http_gate_ledger_retry(ngx_http_gate_ledger_t *ledger);
 static void ngx_http_gate_ledger_retry_handler(ngx_event_t *ev);
 
 
-static ngx_str_t  ngx_http_gate_key_kinds[] = {
+static ngx_str_t  ngx_http_gate_kinds[] = {
     ngx_string("limits"),
     ngx_string("payout"),
     ngx_string("used"),
@@ -145,13 +145,13 @@ ngx_http_gate_ledger_exit(ngx_http_gate_ledger_t *ledger)
 
 u_char *
 ngx_http_gate_ledger_key(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_key_e kind, ngx_uint_t dry, ngx_str_t *project_id,
+    ngx_http_gate_kind_e kind, ngx_uint_t dry, ngx_str_t *project_id,
     u_char *last, size_t len, u_char *buf, ngx_str_t *key)
 {
     u_char     *p;
     ngx_str_t  *name;
 
-    name = &ngx_http_gate_key_kinds[kind];
+    name = &ngx_http_gate_kinds[kind];
 
     p = ngx_cpymem(buf, ledger->prefix.data, ledger->prefix.len);
     *p++ = ':';
@@ -394,7 +394,7 @@ ngx_http_gate_ledger_retry_handler(ngx_event_t *ev)
 
 
 ngx_str_t
-ngx_http_gate_reply_string(redisReply *reply, size_t n)
+ngx_http_gate_redis_string(redisReply *reply, size_t n)
 {
     ngx_str_t  s;
 

@@ -50,14 +50,14 @@ typedef struct {
 
 
 static ngx_http_gate_delivery_t *ngx_http_gate_delivery_create(
-    ngx_http_gate_ledger_t *ledger, ngx_http_gate_callback_t *callback);
+    ngx_http_gate_ledger_t *ledger, ngx_http_gate_settle_t *callback);
 static void ngx_http_gate_settle_mark(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_callback_t *callback, u_char *p, ngx_str_t *mark);
+    ngx_http_gate_settle_t *callback, u_char *p, ngx_str_t *mark);
 static ngx_http_gate_note_t *ngx_http_gate_settle_note(
-    ngx_http_gate_ledger_t *ledger, ngx_http_gate_callback_t *callback,
+    ngx_http_gate_ledger_t *ledger, ngx_http_gate_settle_t *callback,
     ngx_str_t *mark);
 static u_char *ngx_http_gate_settle_keys(ngx_http_gate_note_t *note,
-    ngx_http_gate_callback_t *callback, u_char *p);
+    ngx_http_gate_settle_t *callback, u_char *p);
 static u_char *ngx_http_gate_settle_put(u_char *p, ngx_str_t *arg,
     const u_char *data, size_t len);
 static u_char *ngx_http_gate_settle_number(u_char *p, ngx_str_t *arg,
@@ -87,7 +87,7 @@ static ngx_http_gate_settle_word_t  ngx_http_gate_settle_words[] = {
 
 ngx_http_gate_delivery_t *
 ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_callback_t *callback, ngx_http_gate_settle_pt handler,
+    ngx_http_gate_settle_t *callback, ngx_http_gate_settle_pt handler,
     void *data, ngx_uint_t *away)
 {
     ngx_str_t                  argv[NGX_HTTP_GATE_ARGS_MAX];
@@ -147,7 +147,7 @@ ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
 
 static ngx_http_gate_delivery_t *
 ngx_http_gate_delivery_create(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_callback_t *callback)
+    ngx_http_gate_settle_t *callback)
 {
     ngx_str_t                  mark;
     ngx_http_gate_note_t      *note;
@@ -197,13 +197,13 @@ ngx_http_gate_delivery_create(ngx_http_gate_ledger_t *ledger,
 
 static void
 ngx_http_gate_settle_mark(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_callback_t *callback, u_char *p, ngx_str_t *mark)
+    ngx_http_gate_settle_t *callback, u_char *p, ngx_str_t *mark)
 {
     gate_str_t  *id;
 
     id = &callback->callback->payment_id;
 
-    p = ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KEY_CALLBACK, 0,
+    p = ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_CALLBACK, 0,
                                  &callback->project_id, (u_char *) id->data,
                                  id->len, p, mark);
     *p++ = ':';
@@ -217,7 +217,7 @@ ngx_http_gate_settle_mark(ngx_http_gate_ledger_t *ledger,
 
 static ngx_http_gate_note_t *
 ngx_http_gate_settle_note(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_callback_t *callback, ngx_str_t *mark)
+    ngx_http_gate_settle_t *callback, ngx_str_t *mark)
 {
     size_t                 size;
     u_char                *p;
@@ -278,7 +278,7 @@ ngx_http_gate_settle_note(ngx_http_gate_ledger_t *ledger,
 
 static u_char *
 ngx_http_gate_settle_keys(ngx_http_gate_note_t *note,
-    ngx_http_gate_callback_t *callback, u_char *p)
+    ngx_http_gate_settle_t *callback, u_char *p)
 {
     ngx_uint_t   dry;
     gate_str_t  *id;
@@ -287,12 +287,12 @@ ngx_http_gate_settle_keys(ngx_http_gate_note_t *note,
 
     for (dry = 0; dry < 2; dry++) {
 
-        p = ngx_http_gate_ledger_key(note->ledger, NGX_HTTP_GATE_KEY_ENTRY,
+        p = ngx_http_gate_ledger_key(note->ledger, NGX_HTTP_GATE_KIND_ENTRY,
                                      dry, &callback->project_id,
                                      (u_char *) id->data, id->len, p,
                                      &note->argv[2 * dry]);
 
-        p = ngx_http_gate_ledger_key(note->ledger, NGX_HTTP_GATE_KEY_USED,
+        p = ngx_http_gate_ledger_key(note->ledger, NGX_HTTP_GATE_KIND_USED,
                                      dry, &callback->project_id, NULL, 0, p,
                                      &note->argv[2 * dry + 1]);
     }
@@ -330,7 +330,7 @@ ngx_http_gate_settle_number(u_char *p, ngx_str_t *arg, int64_t n)
 
 void
 ngx_http_gate_settle_answer(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_callback_t *callback)
+    ngx_http_gate_settle_t *callback)
 {
     u_char                 buf[NGX_HTTP_GATE_MARK_MAX];
     ngx_str_t              mark;
@@ -451,7 +451,7 @@ ngx_http_gate_settle_decide(ngx_http_gate_delivery_t *delivery,
         return;
     }
 
-    word = ngx_http_gate_reply_string(reply, 0);
+    word = ngx_http_gate_redis_string(reply, 0);
 
     for (w = ngx_http_gate_settle_words; w->word.len; w++) {
         if (w->word.len == word.len
@@ -482,11 +482,11 @@ static void
 ngx_http_gate_settle_read(redisReply *reply,
     ngx_http_gate_settlement_t *settlement)
 {
-    settlement->ledger = ngx_http_gate_reply_string(reply, 1);
-    settlement->from = ngx_http_gate_reply_string(reply, 2);
-    settlement->to = ngx_http_gate_reply_string(reply, 3);
-    settlement->counted = ngx_http_gate_reply_string(reply, 4);
-    settlement->notes = ngx_http_gate_reply_string(reply, 5);
+    settlement->ledger = ngx_http_gate_redis_string(reply, 1);
+    settlement->from = ngx_http_gate_redis_string(reply, 2);
+    settlement->to = ngx_http_gate_redis_string(reply, 3);
+    settlement->counted = ngx_http_gate_redis_string(reply, 4);
+    settlement->notes = ngx_http_gate_redis_string(reply, 5);
 }
 
 

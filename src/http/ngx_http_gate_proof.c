@@ -12,31 +12,31 @@
 #include <ngx_http.h>
 
 #include "ngx_http_gate_module.h"
-#include "ngx_http_gate_refuse.h"
+#include "ngx_http_gate_reply.h"
 
 
 /* an answer of /v2/payment/status has some 2 KB */
 
-#define NGX_HTTP_GATE_RESPONSE_MAX  65536
+#define NGX_HTTP_GATE_PROOF_MAX  65536
 
 
-static char *ngx_http_gate_response_unfit(ngx_http_request_t *r);
-static ngx_int_t ngx_http_gate_response_collect(ngx_buf_t *held,
+static char *ngx_http_gate_proof_unfit(ngx_http_request_t *r);
+static ngx_int_t ngx_http_gate_proof_collect(ngx_buf_t *held,
     ngx_chain_t *in, ngx_uint_t *last);
-static ngx_uint_t ngx_http_gate_response_cut(ngx_http_request_t *r,
+static ngx_uint_t ngx_http_gate_proof_cut(ngx_http_request_t *r,
     ngx_chain_t *in);
-static char *ngx_http_gate_response_check(ngx_http_request_t *r,
+static char *ngx_http_gate_proof_check(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
-static char *ngx_http_gate_response_verify(ngx_http_request_t *r,
+static char *ngx_http_gate_proof_verify(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_pool_t *pool, gate_str_t text);
-static ngx_uint_t ngx_http_gate_response_not_found(gate_doc_t *doc);
-static ngx_uint_t ngx_http_gate_response_is(gate_doc_t *doc, char *name,
+static ngx_uint_t ngx_http_gate_proof_not_found(gate_doc_t *doc);
+static ngx_uint_t ngx_http_gate_proof_is(gate_doc_t *doc, char *name,
     char *value);
-static char *ngx_http_gate_response_read(ngx_http_request_t *r,
+static char *ngx_http_gate_proof_read(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_doc_t *doc, gate_canon_t *canon);
-static char *ngx_http_gate_response_settle(ngx_http_request_t *r,
+static char *ngx_http_gate_proof_settle(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_callback_t *callback, gate_canon_t *canon);
-static ngx_int_t ngx_http_gate_response_refuse(ngx_http_request_t *r,
+static ngx_int_t ngx_http_gate_proof_refuse(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_http_gate_result_e result, char *reason);
 
 
@@ -47,7 +47,7 @@ static ngx_int_t ngx_http_gate_response_refuse(ngx_http_request_t *r,
  */
 
 ngx_int_t
-ngx_http_gate_response_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+ngx_http_gate_proof_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     char                      *reason;
     off_t                      size;
@@ -61,17 +61,17 @@ ngx_http_gate_response_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    reason = ngx_http_gate_response_unfit(r);
+    reason = ngx_http_gate_proof_unfit(r);
 
     if (reason != NULL) {
-        return ngx_http_gate_response_refuse(r, ctx, NGX_HTTP_GATE_BAD_ANSWER,
-                                             reason);
+        return ngx_http_gate_proof_refuse(r, ctx, NGX_HTTP_GATE_BAD_ANSWER,
+                                          reason);
     }
 
     size = r->headers_out.content_length_n;
 
     if (size < 0) {
-        size = NGX_HTTP_GATE_RESPONSE_MAX;
+        size = NGX_HTTP_GATE_PROOF_MAX;
     }
 
     ctx->held = ngx_create_temp_buf(r->pool, (size_t) size + 1);
@@ -86,7 +86,7 @@ ngx_http_gate_response_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
 
 static char *
-ngx_http_gate_response_unfit(ngx_http_request_t *r)
+ngx_http_gate_proof_unfit(ngx_http_request_t *r)
 {
     ngx_http_upstream_t  *u;
 
@@ -108,7 +108,7 @@ ngx_http_gate_response_unfit(ngx_http_request_t *r)
         return "it is compressed";
     }
 
-    if (r->headers_out.content_length_n > NGX_HTTP_GATE_RESPONSE_MAX) {
+    if (r->headers_out.content_length_n > NGX_HTTP_GATE_PROOF_MAX) {
         return "it is too large";
     }
 
@@ -122,7 +122,7 @@ ngx_http_gate_response_unfit(ngx_http_request_t *r)
  */
 
 ngx_int_t
-ngx_http_gate_response_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+ngx_http_gate_proof_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_chain_t *in)
 {
     char        *reason;
@@ -131,26 +131,26 @@ ngx_http_gate_response_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     held = ctx->held;
 
-    if (ngx_http_gate_response_cut(r, in)) {
-        return ngx_http_gate_response_refuse(r, ctx,
-                                             NGX_HTTP_GATE_UPSTREAM_ERROR,
-                                             "it is not complete");
+    if (ngx_http_gate_proof_cut(r, in)) {
+        return ngx_http_gate_proof_refuse(r, ctx,
+                                          NGX_HTTP_GATE_UPSTREAM_ERROR,
+                                          "it is not complete");
     }
 
-    if (ngx_http_gate_response_collect(held, in, &last) != NGX_OK) {
-        return ngx_http_gate_response_refuse(r, ctx, NGX_HTTP_GATE_BAD_ANSWER,
-                                             "it is too large");
+    if (ngx_http_gate_proof_collect(held, in, &last) != NGX_OK) {
+        return ngx_http_gate_proof_refuse(r, ctx, NGX_HTTP_GATE_BAD_ANSWER,
+                                          "it is too large");
     }
 
     if (!last) {
         return NGX_AGAIN;
     }
 
-    reason = ngx_http_gate_response_check(r, ctx);
+    reason = ngx_http_gate_proof_check(r, ctx);
 
     if (reason != NULL) {
-        return ngx_http_gate_response_refuse(r, ctx, NGX_HTTP_GATE_BAD_ANSWER,
-                                             reason);
+        return ngx_http_gate_proof_refuse(r, ctx, NGX_HTTP_GATE_BAD_ANSWER,
+                                          reason);
     }
 
     held->last_buf = 1;
@@ -170,7 +170,7 @@ ngx_http_gate_response_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 /* nginx gives up an answer that ends too early: a flush, and no end */
 
 static ngx_uint_t
-ngx_http_gate_response_cut(ngx_http_request_t *r, ngx_chain_t *in)
+ngx_http_gate_proof_cut(ngx_http_request_t *r, ngx_chain_t *in)
 {
     if (r->upstream == NULL || r->upstream->cleanup != NULL) {
         return 0;
@@ -187,7 +187,7 @@ ngx_http_gate_response_cut(ngx_http_request_t *r, ngx_chain_t *in)
 
 
 static ngx_int_t
-ngx_http_gate_response_collect(ngx_buf_t *held, ngx_chain_t *in,
+ngx_http_gate_proof_collect(ngx_buf_t *held, ngx_chain_t *in,
     ngx_uint_t *last)
 {
     size_t      size;
@@ -229,7 +229,7 @@ ngx_http_gate_response_collect(ngx_buf_t *held, ngx_chain_t *in,
 /* NULL: the answer may pass */
 
 static char *
-ngx_http_gate_response_check(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+ngx_http_gate_proof_check(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     char                       *reason;
     gate_str_t                  text;
@@ -243,7 +243,7 @@ ngx_http_gate_response_check(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     gate_pool_init(&pool, gmcf->scratch, NGX_HTTP_GATE_SCRATCH);
 
-    reason = ngx_http_gate_response_verify(r, ctx, &pool, text);
+    reason = ngx_http_gate_proof_verify(r, ctx, &pool, text);
 
     gate_pool_reset(&pool);
 
@@ -252,7 +252,7 @@ ngx_http_gate_response_check(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
 
 static char *
-ngx_http_gate_response_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_pool_t *pool, gate_str_t text)
 {
     uint32_t                   id;
@@ -282,7 +282,7 @@ ngx_http_gate_response_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     result = ngx_http_gate_check_signature(ctx, pool, &doc, &canon, &verified);
 
     if (result == NGX_HTTP_GATE_UNSIGNED
-        && ngx_http_gate_response_not_found(&doc))
+        && ngx_http_gate_proof_not_found(&doc))
     {
         return NULL;
     }
@@ -296,14 +296,14 @@ ngx_http_gate_response_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return "it has members that the signature does not cover";
     }
 
-    return ngx_http_gate_response_read(r, ctx, &doc, &canon);
+    return ngx_http_gate_proof_read(r, ctx, &doc, &canon);
 }
 
 
 /* Gate does not sign that it has no such payment: nothing but that is said */
 
 static ngx_uint_t
-ngx_http_gate_response_not_found(gate_doc_t *doc)
+ngx_http_gate_proof_not_found(gate_doc_t *doc)
 {
     uint32_t  i;
 
@@ -315,13 +315,13 @@ ngx_http_gate_response_not_found(gate_doc_t *doc)
         }
     }
 
-    return ngx_http_gate_response_is(doc, "status", "error")
-           && ngx_http_gate_response_is(doc, "code", "3061");
+    return ngx_http_gate_proof_is(doc, "status", "error")
+           && ngx_http_gate_proof_is(doc, "code", "3061");
 }
 
 
 static ngx_uint_t
-ngx_http_gate_response_is(gate_doc_t *doc, char *name, char *value)
+ngx_http_gate_proof_is(gate_doc_t *doc, char *name, char *value)
 {
     size_t        len;
     uint32_t      node;
@@ -344,7 +344,7 @@ ngx_http_gate_response_is(gate_doc_t *doc, char *name, char *value)
 /* one that is signed rightly may still be the answer to another question */
 
 static char *
-ngx_http_gate_response_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+ngx_http_gate_proof_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_doc_t *doc, gate_canon_t *canon)
 {
     ngx_str_t        id;
@@ -376,16 +376,16 @@ ngx_http_gate_response_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return NULL;
     }
 
-    return ngx_http_gate_response_settle(r, ctx, &callback, canon);
+    return ngx_http_gate_proof_settle(r, ctx, &callback, canon);
 }
 
 
 static char *
-ngx_http_gate_response_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+ngx_http_gate_proof_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_callback_t *callback, gate_canon_t *canon)
 {
     u_char                      digest[GATE_DIGEST_LEN];
-    ngx_http_gate_callback_t    facts;
+    ngx_http_gate_settle_t      facts;
     ngx_http_gate_main_conf_t  *gmcf;
 
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
@@ -416,7 +416,7 @@ ngx_http_gate_response_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 /* nothing of what came is left: neither headers nor body */
 
 static ngx_int_t
-ngx_http_gate_response_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+ngx_http_gate_proof_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_result_e result, char *reason)
 {
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -426,6 +426,6 @@ ngx_http_gate_response_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ctx->held = NULL;
     ctx->result = result;
 
-    return ngx_http_gate_refuse_replace(r, ctx,
-                                        ngx_http_gate_result_status(result));
+    return ngx_http_gate_reply_replace(r, ctx,
+                                       ngx_http_gate_result_status(result));
 }

@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _NGX_HTTP_GATE_REFUSE_H_INCLUDED_
-#define _NGX_HTTP_GATE_REFUSE_H_INCLUDED_
+#ifndef _NGX_HTTP_GATE_REPLY_H_INCLUDED_
+#define _NGX_HTTP_GATE_REPLY_H_INCLUDED_
 
 
 #include "ngx_http_gate_module.h"
@@ -18,13 +18,13 @@
  * send it, and returns what the handler must return.  An error_page for the
  * status replaces the answer.
  */
-ngx_int_t ngx_http_gate_refuse(ngx_http_request_t *r,
+ngx_int_t ngx_http_gate_reply(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_http_gate_result_e result);
 
 /*
  * Content handler: sends the refusal of ctx.
  */
-ngx_int_t ngx_http_gate_refuse_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_gate_reply_handler(ngx_http_request_t *r);
 
 /*
  * Content handler of gate_error: nginx's own errors in the same shape.
@@ -34,7 +34,7 @@ ngx_int_t ngx_http_gate_error_handler(ngx_http_request_t *r);
 /*
  * The JSON body of ctx->result, all of an answer; or NULL.
  */
-ngx_buf_t *ngx_http_gate_refuse_body(ngx_http_request_t *r,
+ngx_buf_t *ngx_http_gate_reply_body(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 
 /*
@@ -42,7 +42,7 @@ ngx_buf_t *ngx_http_gate_refuse_body(ngx_http_request_t *r,
  * with the status and nothing of that server's headers: sets ctx->answer and
  * ctx->replace, sends nothing.  Returns NGX_OK or NGX_ERROR.
  */
-ngx_int_t ngx_http_gate_refuse_replace(ngx_http_request_t *r,
+ngx_int_t ngx_http_gate_reply_replace(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_uint_t status);
 
 /*
@@ -53,4 +53,4 @@ ngx_int_t ngx_http_gate_copy_safe(ngx_pool_t *pool, ngx_str_t *dst,
     gate_str_t *src);
 
 
-#endif /* _NGX_HTTP_GATE_REFUSE_H_INCLUDED_ */
+#endif /* _NGX_HTTP_GATE_REPLY_H_INCLUDED_ */

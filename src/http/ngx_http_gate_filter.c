@@ -12,7 +12,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_gate_module.h"
-#include "ngx_http_gate_refuse.h"
+#include "ngx_http_gate_reply.h"
 
 
 static ngx_int_t ngx_http_gate_header_filter(ngx_http_request_t *r);
@@ -80,10 +80,10 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
     }
 
     if (ctx->copy != NULL) {
-        ngx_http_gate_answer_header(r, ctx);
+        ngx_http_gate_outcome_header(r, ctx);
     }
 
-    rc = ngx_http_gate_response_header(r, ctx);
+    rc = ngx_http_gate_proof_header(r, ctx);
 
     if (rc == NGX_AGAIN) {
         return NGX_OK;
@@ -183,7 +183,7 @@ ngx_http_gate_callback_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         ctx->delivery = NULL;
     }
 
-    return ngx_http_gate_refuse_replace(r, ctx, status);
+    return ngx_http_gate_reply_replace(r, ctx, status);
 }
 
 
@@ -203,7 +203,7 @@ ngx_http_gate_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     if (ctx->copy != NULL) {
-        ngx_http_gate_answer_body(ctx, in);
+        ngx_http_gate_outcome_body(ctx, in);
     }
 
     if (ctx->held != NULL) {
@@ -230,7 +230,7 @@ ngx_http_gate_held_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_gate_response_body(r, ctx, in);
+    rc = ngx_http_gate_proof_body(r, ctx, in);
 
     ngx_http_gate_swallow(in);
 

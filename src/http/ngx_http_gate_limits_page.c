@@ -187,11 +187,11 @@ ngx_http_gate_query_ask(ngx_http_gate_main_conf_t *gmcf,
 
     ledger = gmcf->ledger;
 
-    (void) ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KEY_LIMITS, 0,
+    (void) ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_LIMITS, 0,
                                     &query->project->id_text,
                                     query->currency.data, query->currency.len,
                                     limits, &argv[0]);
-    (void) ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KEY_USED, 0,
+    (void) ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_USED, 0,
                                     &query->project->id_text, NULL, 0, used,
                                     &argv[1]);
 

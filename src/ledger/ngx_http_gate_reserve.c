@@ -7,7 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "ngx_http_gate_limits.h"
+#include "ngx_http_gate_reserve.h"
 
 
 /* Gate's codes are short digits; another word is of no use to an operator */
@@ -46,7 +46,7 @@ typedef struct {
 
 
 static ngx_http_gate_copy_t *ngx_http_gate_copy_create(
-    ngx_http_gate_ledger_t *ledger, ngx_http_gate_payout_t *payout);
+    ngx_http_gate_ledger_t *ledger, ngx_http_gate_reserve_t *payout);
 static void ngx_http_gate_reserve_done(ngx_http_gate_redis_status_e status,
     redisReply *reply, void *data);
 static void ngx_http_gate_reserve_orphan(ngx_http_gate_redis_status_e status,
@@ -88,7 +88,7 @@ static ngx_str_t  ngx_http_gate_outcome_words[] = {
 
 ngx_http_gate_copy_t *
 ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_payout_t *payout, ngx_http_gate_reserve_pt handler,
+    ngx_http_gate_reserve_t *payout, ngx_http_gate_reserve_pt handler,
     void *data)
 {
     u_char                 limits[NGX_HTTP_GATE_KEY_MAX];
@@ -106,7 +106,7 @@ ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
 
     /* limits are those of a dry run, too */
 
-    (void) ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KEY_LIMITS, 0,
+    (void) ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_LIMITS, 0,
                                     &payout->project_id,
                                     (u_char *) payout->currency.data,
                                     payout->currency.len, limits, &argv[0]);
@@ -152,7 +152,7 @@ ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
 
 static ngx_http_gate_copy_t *
 ngx_http_gate_copy_create(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_payout_t *payout)
+    ngx_http_gate_reserve_t *payout)
 {
     u_char                *p;
     ngx_http_gate_copy_t  *copy;
@@ -179,12 +179,12 @@ ngx_http_gate_copy_create(ngx_http_gate_ledger_t *ledger,
 
     p = (u_char *) copy + sizeof(ngx_http_gate_copy_t);
 
-    p = ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KEY_ENTRY,
+    p = ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_ENTRY,
                                  payout->dry_run, &payout->project_id,
                                  (u_char *) payout->payment_id.data,
                                  payout->payment_id.len, p, &note->argv[0]);
 
-    p = ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KEY_USED,
+    p = ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_USED,
                                  payout->dry_run, &payout->project_id,
                                  NULL, 0, p, &note->argv[1]);
 
@@ -283,7 +283,7 @@ ngx_http_gate_reserve_decide(ngx_http_gate_copy_t *copy,
         return;
     }
 
-    word = ngx_http_gate_reply_string(reply, 0);
+    word = ngx_http_gate_redis_string(reply, 0);
     words = ngx_http_gate_verdict_words;
     n = sizeof(ngx_http_gate_verdict_words)
         / sizeof(ngx_http_gate_verdict_words[0]);
@@ -301,14 +301,14 @@ ngx_http_gate_reserve_decide(ngx_http_gate_copy_t *copy,
         if (decision->verdict == NGX_HTTP_GATE_VERDICT_MIN
             || decision->verdict == NGX_HTTP_GATE_VERDICT_MAX)
         {
-            decision->limit = ngx_http_gate_reply_string(reply, 1);
+            decision->limit = ngx_http_gate_redis_string(reply, 1);
 
         } else if (decision->verdict >= NGX_HTTP_GATE_VERDICT_HOUR
                    && reply->elements > 2
                    && reply->element[1]->type == REDIS_REPLY_INTEGER)
         {
             decision->wait = (time_t) reply->element[1]->integer;
-            decision->limit = ngx_http_gate_reply_string(reply, 2);
+            decision->limit = ngx_http_gate_redis_string(reply, 2);
         }
 
         return;
@@ -340,7 +340,7 @@ ngx_http_gate_reserve_complain(ngx_http_gate_copy_t *copy, redisReply *reply)
     ledger->complained = ngx_time();
 
     for (n = 0; n < 3; n++) {
-        word[n] = ngx_http_gate_reply_string(reply, n);
+        word[n] = ngx_http_gate_redis_string(reply, n);
         word[n].len = ngx_min(word[n].len, NGX_HTTP_GATE_WORD_MAX);
 
         p = text[n];

@@ -12,7 +12,7 @@
 
 #include "ngx_http_gate_module.h"
 #include "ngx_http_gate_body.h"
-#include "ngx_http_gate_refuse.h"
+#include "ngx_http_gate_reply.h"
 
 
 static ngx_int_t ngx_http_gate_inbound_again(ngx_http_request_t *r,
@@ -72,11 +72,11 @@ ngx_http_gate_inbound_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     }
 
     if (!ctx->done && r->internal) {
-        return ngx_http_gate_refuse(r, ctx, NGX_HTTP_GATE_INTERNAL);
+        return ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_INTERNAL);
     }
 
     if (ctx->done && !ctx->passed) {
-        r->content_handler = ngx_http_gate_refuse_handler;
+        r->content_handler = ngx_http_gate_reply_handler;
         return ctx->status;
     }
 
@@ -84,7 +84,7 @@ ngx_http_gate_inbound_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     if (r->internal && !ngx_http_gate_verifies_for(r, ctx->project)) {
         ctx->passed = 0;
-        return ngx_http_gate_refuse(r, ctx, NGX_HTTP_GATE_UNKNOWN_PROJECT);
+        return ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_UNKNOWN_PROJECT);
     }
 
     return ctx->status;
@@ -101,14 +101,14 @@ ngx_http_gate_inbound_process(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ngx_http_gate_main_conf_t  *gmcf;
 
     if (r->method != NGX_HTTP_POST) {
-        return ngx_http_gate_refuse(r, ctx, NGX_HTTP_GATE_BAD_METHOD);
+        return ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_BAD_METHOD);
     }
 
     rc = ngx_http_gate_body_get(r, &text);
 
     if (rc != NGX_OK) {
-        return ngx_http_gate_refuse(r, ctx,
-                                    rc == NGX_DECLINED
+        return ngx_http_gate_reply(r, ctx,
+                                   rc == NGX_DECLINED
                                         ? NGX_HTTP_GATE_TOO_LARGE
                                         : NGX_HTTP_GATE_INTERNAL);
     }
@@ -148,7 +148,7 @@ ngx_http_gate_inbound_continue(ngx_http_request_t *r,
     }
 
     if (result != NGX_HTTP_GATE_OK) {
-        return ngx_http_gate_refuse(r, ctx, result);
+        return ngx_http_gate_reply(r, ctx, result);
     }
 
     ctx->result = NGX_HTTP_GATE_OK;
@@ -335,7 +335,7 @@ ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 {
     u_char                      digest[GATE_DIGEST_LEN];
     ngx_uint_t                  away;
-    ngx_http_gate_callback_t    facts;
+    ngx_http_gate_settle_t      facts;
     ngx_http_gate_loc_conf_t   *glcf;
     ngx_http_gate_main_conf_t  *gmcf;
 
