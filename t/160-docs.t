@@ -506,7 +506,7 @@ sub file_is_there {
 
     return -e root() . "/$name" if $name =~ m{/};
 
-    return grep { -e } map { (glob root() . "/{src,src/*,tools}/$_") }
+    return grep { -e } map { (glob root() . "/{src,src/*,src/*/lua,tools}/$_") }
                            $name, "ngx_http_gate_$name";
 }
 

@@ -23,7 +23,8 @@ use Gate::Sim;
 use Cwd ();
 use Test::More;
 
-my @documents = qw( SECURITY.md doc/quickstart.md );
+my @documents = qw( SECURITY.md doc/quickstart.md doc/architecture.md
+                    doc/hacking.md );
 
 my %kinds = (
     sh => \&run_sh, shell => \&parse_shell, http => \&compare_answer,
@@ -138,8 +139,8 @@ sub begin {
     $redis->cmd('HSET', 'gate:limits:{1234}:KZT', qw( min 100 max 200000
                                                       day 250000 ));
 
-    write_file("$dir/work/$_", read_file(root() . "/src/lua/$_"))
-        for map { m{([^/]+)$} } glob root() . '/src/lua/*.lua';
+    write_file("$dir/work/$_", read_file(root() . "/src/ledger/lua/$_"))
+        for map { m{([^/]+)$} } glob root() . '/src/ledger/lua/*.lua';
 
     return if $name eq 'README.md' || $name =~ /quickstart/;
 
