@@ -11,7 +11,7 @@ use warnings;
 
 use lib 't/lib';
 
-use Gate::Env qw( write_key );
+use Gate::Env qw( write_key read_file root );
 use Gate::Outbound qw( :all );
 use Gate::Sim;
 use Test::Nginx::Socket 'no_plan';
@@ -32,6 +32,11 @@ our $by_variable = <<'_EOC_';
         add_header  X-Project "$gate_project/$gate_project_id" always;
     }
 _EOC_
+
+# What conf.example says of requests to Gate, without TLS.
+
+our ($example) = read_file(root() . '/conf.example')
+    =~ /^( +proxy_http_version 1\.1;\n +proxy_set_header   Host .*?)^ +proxy_ssl/ms;
 
 our $signed_mobile = signed($mobile, $kz_key, 1234, lines_of());
 
@@ -610,3 +615,28 @@ gate outbound
       } 1 .. 6 ]
 --- error_code eval
 [ map { $_ % 2 ? 200 : 403 } 1 .. 6 ]
+
+
+
+=== TEST 37: what could mean another path, method or type does not reach Gate
+--- config eval
+"location /v2/ { set \$gate_name gate; gate_sign kz; proxy_pass http://gate; $::example }"
+--- request eval
+"POST /v2/payment/mobile/payout\n$::payout"
+--- more_headers
+Content-Type: application/json; charset=x
+X-Original-URL: /v2/forged
+X-Rewrite-Url: /v2/forged
+X-HTTP-METHOD-OVERRIDE: FORGED
+Upgrade: forged
+HTTP2-Settings: forged
+X-Other: passes
+--- response_body eval: $::signed
+--- after eval
+sub {
+    my $head = $::up->last_request()->{head};
+
+    Test::More::unlike($head, qr/forged|upgrade|settings/i, 'none of it came');
+    Test::More::is(CORE::join('|', $head =~ /^(content-type:.*)\r$/mig), 'Content-Type: application/json', 'one type');
+    Test::More::like($head, qr/^X-Other: passes\r$/m, 'the rest did');
+}

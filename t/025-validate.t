@@ -260,3 +260,53 @@ $empty =~ s/"J"/""/;
 --- response_headers eval: ::sources()
 --- response_body eval: ::bodies()
 --- reached: any
+
+
+
+=== TEST 9: a path without money takes no payout, which nobody would count
+--- config eval: $::modes
+--- request eval
+my $here = 'payment must not have an amount here: nothing is paid by this path, and it would not be counted';
+my $beside = 'customer must not be here beside an amount: nothing is paid by this path, and the body could be a payout';
+my $foreign = ::but('"amount":100000', '"recipient_amount":100000');
+::table(
+    (map { my $prefix = $_;
+           map { ::bad("$prefix$_", $::payout, $here) }
+               '/v2/info/x', '/v2/info/mobile/payout/list', '/v2/info/banks/list', '/v2/payment/status',
+               '/v2/payment/clarification', '/v2/info/available_methods_for_merchant/list' }
+         '', '/off', '/strict'),
+    (map { ::bad($_, $foreign, $here) } '/v2/info/x', '/v2/payment/status'),
+    ::bad('/v2/payment/status', ::but('100000', '"100000"'), $here),
+    (map { ::bad($_, $::payout, $beside) } '/v2/info/banks/kaspi/payout/list',
+         '/v2/info/banks/a/b/payout/list', '/v2/info/available_p2p_method_list'),
+);
+::requests()
+--- error_code eval: ::codes()
+--- response_headers eval: ::sources()
+--- response_body eval: ::bodies()
+
+
+
+=== TEST 10: but what belongs there passes
+--- config eval: $::modes
+--- request eval
+my $general = '"general":{"payment_id":"payment_47"}';
+my $money = '"payment":{"amount":1,"currency":"KZT"}';
+my $nothing = '"payment":{"amount":0,"currency":"KZT"}';
+::table(
+    ['/v2/info/banks/kaspi/payout/list', "{$general,$money}"],
+    ['/v2/info/banks/a/b/payout/list', "{$general,$money}"],
+    ['/v2/info/available_p2p_method_list', "{$general,$money}"],
+    ['/v2/info/banks/kaspi/sale/list', "{$general,$nothing,\"customer\":{\"ip_address\":\"198.51.100.47\"}}"],
+    ['/v2/payment/card/capture', "{$general,\"payment\":{\"amount\":1}}"],
+    ['/v2/payment/card/refund', "{$general,\"payment\":{\"amount\":1,\"description\":\"d\"}}"],
+    ['/v2/payment/card/account_verification', "{$general,$nothing}"],
+    ['/v2/session/applepay', "{\"general\":{\"domain_name\":\"d\"},$money}"],
+    ::bad('/v2/payment/mobile/payout', ::but('100000', '0'),
+          'payment.amount must be an integer from 1 to 10000000000000'),
+);
+::requests()
+--- error_code eval: ::codes()
+--- response_headers eval: ::sources()
+--- response_body eval: ::bodies()
+--- reached: any

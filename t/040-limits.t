@@ -25,6 +25,14 @@ $bodies{text} = '{"general":{"payment_id":"t"},"payment":{"amount":"5",'
 $bodies{bare} = '{"general":{"payment_id":"b"},"payment":{"amount":5,'
                 . '"currency":"KZT"}}';
 
+$bodies{part} = '{"general":{"payment_id":"a"},"payment":{"amount":6}}';
+$bodies{zero} = '{"general":{"payment_id":"a"},"payment":{"amount":0,'
+                . '"currency":"KZT"}}';
+$bodies{foreign} = '{"general":{"payment_id":"f"},"payment":'
+                   . '{"recipient_amount":6,"recipient_currency":"KZT"}}';
+$bodies{double} = '{"general":{"payment_id":"f"},"payment":{"amount":1,'
+                  . '"currency":"KZT","recipient_amount":6}}';
+
 # Two ways: /v2/ decides, /dry/v2/ tells what it would have decided.
 
 our $two_ways = <<'_EOC_';
@@ -93,6 +101,21 @@ sub windows_are {
                            "$key ends $ttl s from now, $left");
         }
     }
+}
+
+# A body that no limit can judge does not leave.
+
+sub refused_for {
+    my ($body, $path, $message) = @_;
+
+    my $sent = $Gate::Outbound::up->count();
+    my $res = post_payout('x', 1, body => $body, at => $path);
+
+    Test::More::is($res->{status}, 400, "$body at $path");
+    Test::More::is($res->{headers}{'x-result'}, 'invalid_field', 'result');
+    Test::More::like($res->{body}, qr/"code":"2004","message":"\Q$message\E"/,
+                     'message');
+    Test::More::is($Gate::Outbound::up->count(), $sent, 'not sent');
 }
 
 sub is_logged {
@@ -997,3 +1020,37 @@ invalid offset "05:00" in "gate_limits_timezone"
 --- must_die
 --- error_log
 "gate_ledger_ttl" must be at least 12 days
+
+
+
+=== TEST 57: what cannot be a payout passes uncounted, all else is counted
+--- config eval: $::unchecked
+--- limits
+KZT max=5
+--- steps
+a 0 body=part at=/v2/payment/card/capture -> 200
+a 0 body=part at=/v2/payment/card/refund -> 200
+a 0 body=zero at=/v2/payment/card/account_verification -> 200
+a 0 body=no_id at=/v2/session/applepay -> 200
+b 5 body=bare at=/v2/payment/card/refund -> 200
+c 6 at=/v2/payment/card/capture -> 400 limit_max 5
+a 0 body=part -> 400 invalid_field
+t 0 body=text at=/v2/payment/card/refund -> 400 invalid_field
+--- ledger
+b accepted 5
+--- totals
+KZT 5/1
+
+
+
+=== TEST 58: an amount that limits do not know is not sent
+--- config eval: $::unchecked
+--- limits
+KZT max=5
+--- steps
+! ::refused_for('foreign', '/v2/payment/card/money_transfer/out', 'payment has an amount that limits do not know: only payment.amount is counted')
+! ::refused_for('double', '/v2/payment/card/money_transfer/out', 'payment has an amount that limits do not know: only payment.amount is counted')
+! ::refused_for('double', '/v2/payment/mobile/payout', 'payment has an amount that limits do not know: only payment.amount is counted')
+! ::refused_for('bare', '/v2/info/x', 'payment must not have an amount here: nothing is paid by this path, and it would not be counted')
+--- ledger
+--- totals

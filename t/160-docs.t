@@ -323,14 +323,15 @@ sub test_redis {
 
 sub test_endpoints {
     my $doc = document('doc/endpoints.md');
-    my $core = document('src/core/gate_payout.c');
+    my $core = document('src/core/gate_endpoint.c');
     my $table = part($core, 'gate_endpoints\[\] = \{', '\n\};');
 
     told('endpoint', 'doc/endpoints.md', $doc, \&code_span,
          $table =~ /gate_payout_to\("([^"]+)"/g,
          $table =~ /\{ "[^"]+", "([^"]+)"/g);
 
-    my @fields = part($core, '#define GATE_FIELDS\(field\)', '\n\n')
+    my @fields = part(document('src/core/gate_fields.h'),
+                      '#define GATE_FIELDS\(field\)', '\n\n')
                  =~ /"([a-z_.]*)", "(\w+)"/g;
 
     while (my ($object, $field) = splice @fields, 0, 2) {

@@ -15,7 +15,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "gate_payout.h"
+#include "gate_fields.h"
 
 
 #define GATE_ADDRESS_LEN  45        /* of the longest IPv6 address */
@@ -80,18 +80,6 @@ typedef struct {
 } gate_field_t;
 
 
-struct gate_endpoint_s {
-    const char       *pattern;      /* below /v2/; a "*" is one segment, a
-                                       last "**" is all that follows */
-    const char       *name;
-    gate_operation_e  operation;
-    uint32_t          basic;        /* fields that are required */
-    uint32_t          strict;       /* and those that strict adds */
-    unsigned          money;
-    unsigned          top_level;
-};
-
-
 typedef struct {
     const gate_doc_t  *doc;
     uint32_t           objects[GATE_OBJECTS];
@@ -103,6 +91,13 @@ typedef struct {
 static uint32_t gate_payout_node(const gate_check_t *check, unsigned field);
 static void gate_payout_read(const gate_check_t *check,
     gate_payout_t *payout);
+static void gate_payout_weigh(const gate_check_t *check,
+    gate_payout_t *payout);
+static unsigned gate_payout_is(gate_str_t name, const char *word);
+static unsigned gate_payout_names(gate_str_t name, const char *word);
+static unsigned gate_payout_is_set(const gate_doc_t *doc, uint32_t i);
+static unsigned gate_payout_misplaced(const gate_check_t *check,
+    const gate_endpoint_t *endpoint);
 static gate_rc_e gate_payout_field(const gate_check_t *check, unsigned field,
     unsigned required);
 static unsigned gate_payout_valid(const gate_node_t *node,
@@ -114,15 +109,6 @@ static unsigned gate_payout_class(gate_str_t str, int64_t min, int64_t max,
     unsigned char from, unsigned char to);
 static unsigned gate_payout_address(gate_str_t str);
 static unsigned gate_payout_email(gate_str_t str);
-
-static const unsigned char *gate_endpoint_version(const unsigned char *p,
-    const unsigned char *last);
-static unsigned gate_endpoint_plain(const unsigned char *p,
-    const unsigned char *last);
-static unsigned gate_endpoint_match(const char *pattern,
-    const unsigned char *p, const unsigned char *last);
-static unsigned gate_endpoint_has_payout(const unsigned char *p,
-    const unsigned char *last);
 
 
 static const gate_str_t  gate_objects[] = {
@@ -157,331 +143,14 @@ static const gate_rule_t  gate_rules[] = {
 };
 
 
-/* checked in this order */
-
-#define GATE_FIELDS(field)                                                    \
-    field(PAYMENT_ID, GENERAL, "general.", "payment_id", TEXT_1_255)          \
-    field(AMOUNT, PAYMENT, "payment.", "amount", AMOUNT)                      \
-    field(CURRENCY, PAYMENT, "payment.", "currency", CURRENCY)                \
-    field(CUSTOMER, TOP, "", "customer", OBJECT)                              \
-    field(ID, CUSTOMER, "customer.", "id", TEXT_1_255)                        \
-    field(ANY_ID, CUSTOMER, "customer.", "id", TEXT_255)                      \
-    field(IP, CUSTOMER, "customer.", "ip_address", ADDRESS)                   \
-    field(FIRST, CUSTOMER, "customer.", "first_name", TEXT_255)               \
-    field(MIDDLE, CUSTOMER, "customer.", "middle_name", TEXT_255)             \
-    field(LAST, CUSTOMER, "customer.", "last_name", TEXT_255)                 \
-    field(EMAIL, CUSTOMER, "customer.", "email", EMAIL)                       \
-    field(PHONE, CUSTOMER, "customer.", "phone", DIGITS_4_24)                 \
-    field(NUMBER, ACCOUNT, "account.", "number", TEXT_1_100)                  \
-    field(ANY_NUMBER, ACCOUNT, "account.", "number", TEXT_1)                  \
-    field(MOBILE, ACCOUNT, "account.", "number", DIGITS_4_24)                 \
-    field(BANK_0, ACCOUNT, "account.", "bank_id", INTEGER_0)                  \
-    field(BANK_1, ACCOUNT, "account.", "bank_id", INTEGER_1)                  \
-    field(HOLDER, ACCOUNT, "account.", "customer_name", TEXT_1)               \
-    field(CRYPTO, ACCOUNT, "account.", "crypto_currency", TEXT_1)             \
-    field(WALLET, ACCOUNT, "account.", "wallet_address", TEXT_1)              \
-    field(PAN, CARD, "card.", "pan", TEXT_1_32)                               \
-    field(TOKEN, TOP, "", "token", TEXT_1_255)                                \
-    field(ADDITIONAL, TOP, "", "additional_data", OBJECT)                     \
-    field(DIRECTIONS, TOP, "", "directions", ARRAY)
-
-
-#define GATE_FIELD_NUMBER(id, object, prefix, name, rule)  GATE_NUMBER_##id,
-#define GATE_FIELD_BIT(id, object, prefix, name, rule)                        \
-    GATE_F_##id = 1u << GATE_NUMBER_##id,
 #define GATE_FIELD_ENTRY(id, object, prefix, name, rule)                      \
     { GATE_IN_##object, gate_string(name), prefix name,                       \
       &gate_rules[GATE_RULE_##rule] },
 
 
-enum {
-    GATE_FIELDS(GATE_FIELD_NUMBER)
-    GATE_NFIELDS
-};
-
-
-enum {
-    GATE_FIELDS(GATE_FIELD_BIT)
-
-    GATE_F_PAYMENT = GATE_F_PAYMENT_ID|GATE_F_AMOUNT|GATE_F_CURRENCY,
-    GATE_F_PERSON = GATE_F_ID|GATE_F_IP,
-    GATE_F_NAMES = GATE_F_FIRST|GATE_F_LAST
-};
-
-
 static const gate_field_t  gate_fields[] = {
     GATE_FIELDS(GATE_FIELD_ENTRY)
 };
-
-
-/*
- * Strict adds fields to one entry only: the other method pages that are known
- * list nothing beyond what is required anyway.  In every entry it refuses
- * required strings that are empty.
- */
-
-#define gate_payout_to(method, fields)                                        \
-    { "payment/" method "/payout", method, GATE_OP_PAYOUT,                    \
-      GATE_F_PAYMENT|(fields), 0, 1, 0 }
-
-
-static const gate_endpoint_t  gate_endpoints[] = {
-
-    gate_payout_to("mobile", GATE_F_PERSON|GATE_F_NAMES|GATE_F_EMAIL
-                             |GATE_F_MOBILE),
-
-    { "payment/card/payout/token", "card/payout/token", GATE_OP_PAYOUT,
-      GATE_F_PAYMENT|GATE_F_PERSON|GATE_F_TOKEN,
-      GATE_F_NAMES|GATE_F_MIDDLE, 1, 0 },
-
-    { "payment/status", "status", GATE_OP_STATUS,
-      GATE_F_PAYMENT_ID, 0, 0, 0 },
-
-    { "payment/clarification", "clarification", GATE_OP_CLARIFICATION,
-      GATE_F_PAYMENT_ID|GATE_F_ADDITIONAL, 0, 0, 0 },
-
-    { "info/available_methods_for_merchant/list",
-      "info/available_methods_for_merchant", GATE_OP_INFO,
-      0, GATE_F_DIRECTIONS, 0, 1 },
-
-    { "info/mobile/*/list", "info/mobile", GATE_OP_INFO, 0, 0, 0, 0 },
-
-    { "info/**", "info", GATE_OP_INFO, 0, 0, 0, 0 },
-
-    gate_payout_to("card", GATE_F_PERSON|GATE_F_PAN),
-    gate_payout_to("individual", GATE_F_PERSON|GATE_F_PAN),
-    gate_payout_to("asian-banks", GATE_F_PERSON|GATE_F_NUMBER|GATE_F_BANK_1
-                                  |GATE_F_HOLDER),
-    gate_payout_to("p2p-banks/*", GATE_F_PERSON|GATE_F_ANY_NUMBER
-                                  |GATE_F_BANK_0|GATE_F_HOLDER),
-    gate_payout_to("banks/*", GATE_F_PERSON|GATE_F_NUMBER),
-    gate_payout_to("unify", GATE_F_ANY_ID|GATE_F_IP|GATE_F_NUMBER),
-    gate_payout_to("unify/*/*", GATE_F_IP|GATE_F_NUMBER),
-    gate_payout_to("advcash", GATE_F_PERSON|GATE_F_NUMBER),
-    gate_payout_to("ecopayz", GATE_F_ANY_ID|GATE_F_IP|GATE_F_NUMBER),
-    gate_payout_to("qiwi", GATE_F_PERSON|GATE_F_NUMBER),
-    gate_payout_to("skrill", GATE_F_ANY_ID|GATE_F_IP|GATE_F_NUMBER),
-    gate_payout_to("webmoney", GATE_F_PERSON|GATE_F_NUMBER),
-    gate_payout_to("india-banks-p2p", GATE_F_PERSON|GATE_F_NUMBER),
-    gate_payout_to("flutterwave", GATE_F_IP|GATE_F_NUMBER),
-    gate_payout_to("mpesa", GATE_F_IP|GATE_F_MOBILE),
-    gate_payout_to("m10", GATE_F_ANY_ID|GATE_F_IP|GATE_F_NUMBER),
-    gate_payout_to("wise", GATE_F_ANY_ID|GATE_F_IP|GATE_F_NUMBER),
-    gate_payout_to("crypto", GATE_F_PERSON|GATE_F_CRYPTO|GATE_F_WALLET),
-    gate_payout_to("interac", GATE_F_PERSON|GATE_F_NAMES|GATE_F_EMAIL
-                              |GATE_F_PHONE),
-    gate_payout_to("cash-out-kz/*", GATE_F_PERSON|GATE_F_PHONE),
-    gate_payout_to("bank-transfer/*", GATE_F_PERSON),
-    gate_payout_to("voucher/*", GATE_F_PERSON),
-    gate_payout_to("wallet/*", GATE_F_PERSON),
-    gate_payout_to("card-p2p", GATE_F_PERSON),
-    gate_payout_to("pix", GATE_F_IP),
-    gate_payout_to("cash/*", GATE_F_IP),
-    gate_payout_to("cash-transfer", GATE_F_IP),
-    gate_payout_to("cash-transfer/*", GATE_F_IP),
-    gate_payout_to("sbp-p2p", GATE_F_CUSTOMER|GATE_F_NUMBER)
-};
-
-
-/* the general rules */
-
-static const gate_endpoint_t  gate_other = {
-    NULL, "other", GATE_OP_OTHER, 0, 0, 1, 0
-};
-
-
-static const gate_endpoint_t  gate_other_payout = {
-    NULL, "other", GATE_OP_PAYOUT, GATE_F_PAYMENT, 0, 1, 0
-};
-
-
-const gate_endpoint_t *
-gate_endpoint_find(const unsigned char *path, size_t len)
-{
-    size_t                i;
-    const unsigned char  *p, *last;
-
-    last = path + len;
-    p = gate_endpoint_version(path, last);
-
-    if (p != NULL && !gate_endpoint_plain(p, last)) {
-        return &gate_other_payout;
-    }
-
-    /* which of two versions the endpoint is below is a guess */
-
-    if (p != NULL && gate_endpoint_version(p - 1, last) == NULL) {
-
-        for (i = 0; i < sizeof(gate_endpoints) / sizeof(gate_endpoints[0]);
-             i++)
-        {
-            if (gate_endpoint_match(gate_endpoints[i].pattern, p, last)) {
-                return &gate_endpoints[i];
-            }
-        }
-    }
-
-    return gate_endpoint_has_payout(path, last) ? &gate_other_payout
-                                                : &gate_other;
-}
-
-
-const gate_endpoint_t *
-gate_endpoint_payout(void)
-{
-    return &gate_other_payout;
-}
-
-
-gate_operation_e
-gate_endpoint_operation(const gate_endpoint_t *endpoint)
-{
-    return endpoint->operation;
-}
-
-
-const char *
-gate_endpoint_name(const gate_endpoint_t *endpoint)
-{
-    return endpoint->name;
-}
-
-
-unsigned
-gate_endpoint_count(void)
-{
-    return sizeof(gate_endpoints) / sizeof(gate_endpoints[0]) + 1;
-}
-
-
-unsigned
-gate_endpoint_index(const gate_endpoint_t *endpoint)
-{
-    if (endpoint == NULL || endpoint->pattern == NULL) {
-        return gate_endpoint_count() - 1;
-    }
-
-    return endpoint - gate_endpoints;
-}
-
-
-const gate_endpoint_t *
-gate_endpoint_at(unsigned i)
-{
-    return (i < gate_endpoint_count() - 1) ? &gate_endpoints[i] : &gate_other;
-}
-
-
-int
-gate_endpoint_top_level(const gate_endpoint_t *endpoint)
-{
-    return endpoint->top_level;
-}
-
-
-int
-gate_endpoint_money(const gate_endpoint_t *endpoint)
-{
-    return endpoint->money;
-}
-
-
-/* returns what follows the first "/v2/", or NULL */
-
-static const unsigned char *
-gate_endpoint_version(const unsigned char *p, const unsigned char *last)
-{
-    for ( /* void */ ; last - p >= 4; p++) {
-        if (memcmp(p, "/v2/", 4) == 0) {
-            return p + 4;
-        }
-    }
-
-    return NULL;
-}
-
-
-/* "..;", a backslash, and the like may be "/../" to others */
-
-static unsigned
-gate_endpoint_plain(const unsigned char *p, const unsigned char *last)
-{
-    for ( /* void */ ; p < last; p++) {
-
-        if ((*p >= '0' && *p <= '9')
-            || (*p >= 'A' && *p <= 'Z')
-            || (*p >= 'a' && *p <= 'z')
-            || (*p >= '-' && *p <= '/')
-            || *p == '_' || *p == '~')
-        {
-            continue;
-        }
-
-        return 0;
-    }
-
-    return 1;
-}
-
-
-static unsigned
-gate_endpoint_match(const char *pattern, const unsigned char *p,
-    const unsigned char *last)
-{
-    const unsigned char  *start;
-
-    for ( /* void */ ; *pattern != '\0'; pattern++) {
-
-        if (*pattern != '*') {
-
-            if (p == last || *p != (unsigned char) *pattern) {
-                return 0;
-            }
-
-            p++;
-            continue;
-        }
-
-        if (pattern[1] == '*') {
-            return 1;
-        }
-
-        start = p;
-
-        while (p < last && *p != '/') {
-            p++;
-        }
-
-        if (p == start) {
-            return 0;
-        }
-    }
-
-    return p == last;
-}
-
-
-static unsigned
-gate_endpoint_has_payout(const unsigned char *p, const unsigned char *last)
-{
-    const unsigned char  *next;
-
-    while (p < last) {
-        next = memchr(p, '/', last - p);
-
-        if (next == NULL) {
-            next = last;
-        }
-
-        if (next - p == 6 && memcmp(p, "payout", 6) == 0) {
-            return 1;
-        }
-
-        p = next + 1;
-    }
-
-    return 0;
-}
 
 
 gate_rc_e
@@ -506,6 +175,12 @@ gate_payout_check(const gate_doc_t *doc, const gate_endpoint_t *endpoint,
 
     gate_payout_read(&check, payout);
 
+    if (!endpoint->money && payout->carries
+        && gate_payout_misplaced(&check, endpoint))
+    {
+        return GATE_INVALID;
+    }
+
     if (validate == GATE_VALIDATE_OFF) {
         return GATE_OK;
     }
@@ -516,14 +191,14 @@ gate_payout_check(const gate_doc_t *doc, const gate_endpoint_t *endpoint,
         required |= endpoint->strict;
     }
 
-    /* an amount of no currency could not be counted */
-
-    if (endpoint->money && payout->amount != 0) {
-        required |= GATE_F_CURRENCY;
-    }
-
     checked = required | (endpoint->money ? GATE_F_PAYMENT : 0)
               | (endpoint->top_level ? 0 : GATE_F_PAYMENT_ID);
+
+    /* a verification is a payment of nothing */
+
+    if (endpoint->operation == GATE_OP_OTHER && !payout->carries) {
+        checked &= ~GATE_F_AMOUNT;
+    }
 
     for (i = 0; i < GATE_NFIELDS; i++) {
 
@@ -594,6 +269,149 @@ gate_payout_read(const gate_check_t *check, gate_payout_t *payout)
     {
         (void) gate_json_int64(&nodes[i], &payout->amount);
     }
+
+    gate_payout_weigh(check, payout);
+}
+
+
+/*
+ * What the body could move where somebody else reads another path than we do:
+ * the signature does not cover the path.  Types do not matter here.
+ */
+
+static void
+gate_payout_weigh(const gate_check_t *check, gate_payout_t *payout)
+{
+    int64_t             amount;
+    uint32_t            i, id, object, next;
+    unsigned            currency;
+    const gate_node_t  *node;
+
+    object = check->objects[GATE_IN_PAYMENT];
+
+    if (object == GATE_NO_NODE
+        || check->doc->nodes[object].type != GATE_OBJECT)
+    {
+        return;
+    }
+
+    currency = 0;
+    next = check->doc->nodes[object].next;
+
+    for (i = object + 1; i < next; i = node->next) {
+        node = &check->doc->nodes[i];
+
+        if (!gate_payout_is_set(check->doc, i)) {
+            continue;
+        }
+
+        if (gate_payout_names(node->key, "currency")) {
+            currency = 1;
+            continue;
+        }
+
+        if (!gate_payout_names(node->key, "amount")
+            || (gate_json_int64(node, &amount) == 0 && amount == 0))
+        {
+            continue;
+        }
+
+        payout->carries = 1;
+
+        if (!gate_payout_is(node->key, "amount")
+            && !gate_payout_is(node->key, "customer_amount"))
+        {
+            payout->foreign = 1;
+        }
+    }
+
+    id = gate_payout_node(check, GATE_NUMBER_PAYMENT_ID);
+
+    payout->moves = payout->carries && currency && id != GATE_NO_NODE
+                    && gate_payout_is_set(check->doc, id);
+}
+
+
+static unsigned
+gate_payout_is(gate_str_t name, const char *word)
+{
+    return name.len == strlen(word) && memcmp(name.data, word, name.len) == 0;
+}
+
+
+static unsigned
+gate_payout_names(gate_str_t name, const char *word)
+{
+    size_t  i, len;
+
+    len = strlen(word);
+
+    for (i = 0; i + len <= name.len; i++) {
+        if (memcmp(name.data + i, word, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* to Gate null, "", [] and {} are no value */
+
+static unsigned
+gate_payout_is_set(const gate_doc_t *doc, uint32_t i)
+{
+    const gate_node_t  *node;
+
+    node = &doc->nodes[i];
+
+    switch (node->type) {
+
+    case GATE_NULL:
+        return 0;
+
+    case GATE_STRING:
+        return node->value.len != 0;
+
+    case GATE_OBJECT:
+    case GATE_ARRAY:
+        return node->next != i + 1;
+
+    default:
+        return 1;
+    }
+}
+
+
+/* no payout is without a customer */
+
+static unsigned
+gate_payout_misplaced(const gate_check_t *check,
+    const gate_endpoint_t *endpoint)
+{
+    uint32_t  node;
+
+    node = check->objects[GATE_IN_PAYMENT];
+    check->err->path = "payment";
+    check->err->reason = "must not have an amount here: nothing is paid by "
+                         "this path, and it would not be counted";
+
+    if (endpoint->quote) {
+        node = check->objects[GATE_IN_CUSTOMER];
+
+        if (node == GATE_NO_NODE) {
+            return 0;
+        }
+
+        check->err->path = "customer";
+        check->err->reason = "must not be here beside an amount: nothing is "
+                             "paid by this path, and the body could be a "
+                             "payout";
+    }
+
+    check->err->offset = check->doc->nodes[node].start;
+
+    return 1;
 }
 
 

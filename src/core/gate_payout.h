@@ -43,6 +43,11 @@ typedef struct {
     gate_str_t  payment_id;
     gate_str_t  currency;
     int64_t     amount;     /* minor units; 0: none */
+    unsigned    carries;    /* "payment" has an amount, of whatever name, that
+                               is not 0 */
+    unsigned    moves;      /* with a currency and a payment_id, as all that
+                               Gate could pay */
+    unsigned    foreign;    /* an amount that limits would not count */
 } gate_payout_t;
 
 
@@ -89,8 +94,10 @@ int gate_endpoint_money(const gate_endpoint_t *endpoint);
 
 /*
  * Checks the fields and reads payout.  With GATE_VALIDATE_OFF nothing is
- * refused, and payout has what is of the right type and range.  project_id and
- * signature are not checked here: gate_splice_plan() owns them.
+ * refused but a payment by a path without money: signatures do not cover the
+ * path, and who reads another one would pay it.  payout has what is of the
+ * right type and range.  project_id and signature are not checked here:
+ * gate_splice_plan() owns them.
  *
  * Returns GATE_OK, GATE_MISSING or GATE_INVALID with err->path and reason.
  */

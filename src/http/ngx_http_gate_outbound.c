@@ -502,16 +502,25 @@ ngx_http_gate_outbound_reserve(ngx_http_request_t *r,
 
     ctx->enforced = (glcf->limits == NGX_HTTP_GATE_LIMITS_ON);
 
+    if (payout->foreign) {
+        ctx->err.path = "payment";
+        ctx->err.reason = "has an amount that limits do not know: only "
+                          "payment.amount is counted";
+        return NGX_HTTP_GATE_INVALID_FIELD;
+    }
+
+    /* as a refund of a part, or a verification */
+
+    if (!payout->moves
+        && gate_endpoint_operation(ctx->endpoint) == GATE_OP_OTHER)
+    {
+        return NGX_HTTP_GATE_OK;
+    }
+
     if (payout->amount == 0 || payout->currency.len == 0
         || payout->payment_id.len == 0)
     {
         /* with gate_validate off nobody has looked at these so far */
-
-        if (gate_endpoint_operation(ctx->endpoint) == GATE_OP_OTHER
-            && gate_json_member(doc, 0, "payment", 7) == GATE_NO_NODE)
-        {
-            return NGX_HTTP_GATE_OK;
-        }
 
         ctx->err.path = "payment";
         ctx->err.reason = "must have amount and currency, and general "

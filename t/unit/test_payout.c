@@ -41,6 +41,7 @@ static void test_checks(void);
 static void test_required(void);
 static void test_fields(void);
 static void test_read(void);
+static void test_weight(void);
 static void test_lengths(void);
 
 
@@ -70,7 +71,11 @@ static const test_path_t  test_endpoints[] = {
     { "/v2/payment/clarification", "clarification", GATE_OP_CLARIFICATION, 0,
       0 },
     { "/v2/info/mobile/payout/list", "info/mobile", GATE_OP_INFO, 0, 0 },
-    { "/v2/info/banks/x/payout/list", "info", GATE_OP_INFO, 0, 0 },
+    { "/v2/info/banks/x/payout/list", "info/banks", GATE_OP_INFO, 0, 0 },
+    { "/v2/info/banks/x/y/payout/list", "info/banks/*", GATE_OP_INFO, 0, 0 },
+    { "/v2/info/banks/list", "info", GATE_OP_INFO, 0, 0 },
+    { "/v2/info/available_p2p_method_list", "info/available_p2p_method_list",
+      GATE_OP_INFO, 0, 0 },
     { "/v2/info/available_methods_for_merchant/list",
       "info/available_methods_for_merchant", GATE_OP_INFO, 0, 1 },
     { "/v2/info/v2/payment/mobile/payout", "other", GATE_OP_PAYOUT, 1, 0 },
@@ -94,9 +99,20 @@ static const char  test_mobile[] = "/v2/payment/mobile/payout";
 static const char  test_token[] = "/v2/payment/card/payout/token";
 
 
+#define TEST_MISPLACED                                                        \
+    "must not have an amount here: nothing is paid by this path, and it "     \
+    "would not be counted"
+
+#define TEST_NO_QUOTE                                                         \
+    "must not be here beside an amount: nothing is paid by this path, and "   \
+    "the body could be a payout"
+
 #define basic(path, text)  { path, GATE_VALIDATE_BASIC, text, NULL, NULL }
 #define wrong(path, text, field, reason)                                      \
     { path, GATE_VALIDATE_BASIC, text, field, reason }
+#define misplaced(path, text)                                                 \
+    { path, GATE_VALIDATE_OFF, "{" TEST_GENERAL "," text "}", "payment",      \
+      TEST_MISPLACED }
 
 
 static const test_check_t  test_checked[] = {
@@ -172,8 +188,14 @@ static const test_check_t  test_checked[] = {
     basic("/v2/payment/card/refund", "{\"payment\":{\"description\":\"\"}}"),
     basic("/v2/payment/card/refund",
           "{\"payment\":{\"amount\":1,\"currency\":\"USD\"}}"),
-    wrong("/v2/payment/card/refund", "{\"payment\":{\"amount\":1}}",
-          "payment.currency", "is required"),
+    basic("/v2/payment/card/refund",
+          "{" TEST_GENERAL ",\"payment\":{\"amount\":1}}"),
+    basic("/v2/payment/card/capture",
+          "{" TEST_GENERAL ",\"payment\":{\"amount\":1,"
+          "\"currency\":\"KZT\"}}"),
+    basic("/v2/payment/card/account_verification",
+          "{" TEST_GENERAL ",\"payment\":{\"amount\":0,"
+          "\"currency\":\"KZT\"}," TEST_PERSON "}"),
     wrong("/v2/payment/card/refund", "{\"payment\":{\"amount\":\"1\"}}",
           "payment.amount", "must be an integer from 1 to 10000000000000"),
     wrong("/v2/payment/card/refund", "{\"payment\":{\"currency\":\"usd\"}}",
@@ -184,6 +206,42 @@ static const test_check_t  test_checked[] = {
           "must be an object"),
     wrong("/v2/payment/new/payout", "{" TEST_GENERAL "}", "payment.amount",
           "is required"),
+    wrong("/v2/payment/new/payout", "{" TEST_GENERAL ",\"payment\":"
+          "{\"amount\":0,\"currency\":\"KZT\"}}", "payment.amount",
+          "must be an integer from 1 to 10000000000000"),
+
+    /* a body that could be paid, by a path that pays nothing */
+
+    misplaced("/v2/info/x", TEST_PAYMENT "," TEST_MOBILE),
+    misplaced("/v2/info/mobile/payout/list", TEST_PAYMENT "," TEST_MOBILE),
+    misplaced("/v2/info/available_methods_for_merchant/list", TEST_PAYMENT),
+    misplaced("/v2/payment/status", TEST_PAYMENT "," TEST_MOBILE),
+    misplaced("/v2/payment/clarification",
+              "\"additional_data\":{}," TEST_PAYMENT),
+    misplaced("/v2/payment/status", "\"payment\":{\"amount\":\"5\"}"),
+    misplaced("/v2/payment/status", "\"payment\":{\"amount\":5.5}"),
+    misplaced("/v2/payment/status", "\"payment\":{\"amount\":-5}"),
+    misplaced("/v2/payment/status", "\"payment\":{\"amount\":[5]}"),
+    misplaced("/v2/payment/status", "\"payment\":{\"recipient_amount\":5}"),
+    basic("/v2/payment/status", "{" TEST_GENERAL ",\"payment\":{}}"),
+    basic("/v2/payment/status", "{" TEST_GENERAL
+          ",\"payment\":{\"amount\":0,\"currency\":\"KZT\"}}"),
+    basic("/v2/payment/status", "{" TEST_GENERAL
+          ",\"payment\":{\"amount\":null,\"note\":\"amount\"}}"),
+    basic("/v2/info/banks/x/payout/list",
+          "{" TEST_GENERAL "," TEST_PAYMENT "}"),
+    basic("/v2/info/banks/x/y/payout/list",
+          "{" TEST_GENERAL "," TEST_PAYMENT "}"),
+    basic("/v2/info/available_p2p_method_list",
+          "{" TEST_GENERAL "," TEST_PAYMENT "}"),
+    basic("/v2/info/banks/x/payout/list", "{" TEST_GENERAL
+          ",\"payment\":{\"amount\":0,\"currency\":\"KZT\"}," TEST_PERSON "}"),
+    wrong("/v2/info/banks/x/payout/list",
+          "{" TEST_GENERAL "," TEST_PAYMENT "," TEST_PERSON "}", "customer",
+          TEST_NO_QUOTE),
+    wrong("/v2/info/available_p2p_method_list",
+          "{" TEST_GENERAL "," TEST_PAYMENT ",\"customer\":{}}", "customer",
+          TEST_NO_QUOTE),
     basic("/v2/payment/new/payout", "{" TEST_GENERAL "," TEST_PAYMENT "}")
 };
 
@@ -196,6 +254,7 @@ main(void)
     test_required();
     test_fields();
     test_read();
+    test_weight();
     test_lengths();
 
     return test_done();
@@ -606,11 +665,71 @@ test_read(void)
     test_free(&test);
 
     test_parse(&test, half, sizeof(half) - 1, GATE_MAX_DEPTH);
-    ok(gate_payout_check(&test.doc, test_find("/v2/info/x"), GATE_VALIDATE_OFF,
+    ok(gate_payout_check(&test.doc, test_find("/other"), GATE_VALIDATE_OFF,
                          &payout, &test.err)
        == GATE_OK && payout.payment_id.len == 0 && is(payout.currency, "USD")
        && payout.amount == 0, "nor what is of another type");
     test_free(&test);
+}
+
+
+/* what Gate could pay with this body, whatever its path */
+
+static void
+test_weight(void)
+{
+    size_t         i;
+    test_doc_t     test;
+    gate_payout_t  payout;
+
+    static const struct {
+        const char  *text;
+        unsigned     carries;
+        unsigned     moves;
+        unsigned     foreign;
+    } bodies[] = {
+        { "{}", 0, 0, 0 },
+        { "{\"payment\":\"amount\"}", 0, 0, 0 },
+        { "{\"payment\":[]," TEST_GENERAL "}", 0, 0, 0 },
+        { "{" TEST_PAYMENT "}", 1, 0, 0 },
+        { "{" TEST_GENERAL "," TEST_PAYMENT "}", 1, 1, 0 },
+        { "{\"general\":{\"payment_id\":7}," TEST_PAYMENT "}", 1, 1, 0 },
+        { "{\"general\":{\"payment_id\":\"\"}," TEST_PAYMENT "}", 1, 0, 0 },
+        { "{" TEST_GENERAL ",\"payment\":{\"amount\":1}}", 1, 0, 0 },
+        { "{" TEST_GENERAL ",\"payment\":{\"amount\":1,\"currency\":null}}",
+          1, 0, 0 },
+        { "{" TEST_GENERAL ",\"payment\":{\"amount\":1,\"currency\":{}}}",
+          1, 0, 0 },
+        { "{" TEST_GENERAL ",\"payment\":{\"amount\":1,\"currency\":398}}",
+          1, 1, 0 },
+        { "{" TEST_GENERAL ",\"payment\":{\"amount\":\"1\","
+          "\"currency\":\"k\"}}", 1, 1, 0 },
+        { "{" TEST_GENERAL ",\"payment\":{\"amount\":0,"
+          "\"currency\":\"KZT\"}}", 0, 0, 0 },
+        { "{" TEST_GENERAL ",\"payment\":{\"amount\":0.5,"
+          "\"currency\":\"KZT\"}}", 1, 1, 0 },
+        { "{" TEST_GENERAL ",\"payment\":{\"recipient_amount\":1,"
+          "\"recipient_currency\":\"KZT\"}}", 1, 1, 1 },
+        { "{" TEST_GENERAL ",\"payment\":{\"amount\":1,"
+          "\"currency\":\"KZT\",\"customer_amount\":1}}", 1, 1, 0 }
+    };
+
+    for (i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        test_parse(&test, bodies[i].text, strlen(bodies[i].text),
+                   GATE_MAX_DEPTH);
+
+        ok(test.rc == GATE_OK
+           && gate_payout_check(&test.doc, test_find("/other"),
+                                GATE_VALIDATE_OFF, &payout, &test.err)
+              == GATE_OK
+           && payout.carries == bodies[i].carries
+           && payout.moves == bodies[i].moves
+           && payout.foreign == bodies[i].foreign,
+           "carries %u, moves %u, foreign %u: %s", bodies[i].carries,
+           bodies[i].moves, bodies[i].foreign, bodies[i].text);
+
+        test_free(&test);
+    }
 }
 
 
