@@ -1,6 +1,9 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * What a verified callback says, and where a document could be read as
+ * another one.
  */
 
 

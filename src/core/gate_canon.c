@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * The canonical string: leaves, their paths, values and order.
  */
 
 

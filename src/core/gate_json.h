@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * Documents as nodes in one array: strict reading by yajl.
  */
 
 

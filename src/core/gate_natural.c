@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * PHP's natural order of paths.
  */
 
 

@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * What a payout must have, by endpoint, and what is read from it.
  */
 
 

@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * Memory for one document: freed as a whole, on a caller's buffer first.
  */
 
 

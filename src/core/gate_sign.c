@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * Keys, signatures and digests, by OpenSSL.
  */
 
 

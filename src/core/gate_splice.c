@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * Where project_id and signature go into the bytes of a body.
  */
 
 

@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * A request's body as one text, and a new one of pieces.
  */
 
 

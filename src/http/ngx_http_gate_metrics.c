@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * Counters in shared memory: their layout, and who adds to them.
  */
 
 

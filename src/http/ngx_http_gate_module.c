@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * The directives, and the configuration: created, merged and started.
  */
 
 

@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * The module's configuration, and what its files need of each other.
  */
 
 

@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * Replies of our own: refusals, and 200 for callbacks that are done.
  */
 
 

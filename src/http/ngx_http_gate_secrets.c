@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * Keys in files: read, looked at from time to time, kept out of core files.
  */
 
 

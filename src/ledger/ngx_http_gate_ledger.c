@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * Names of keys, and notes that must reach Redis sooner or later.
  */
 
 

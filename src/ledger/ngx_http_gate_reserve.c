@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * Reserving a payout, and telling what became of it.
  */
 
 

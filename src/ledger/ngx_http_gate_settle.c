@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * Settling a callback, and its delivery to a service.
  */
 
 
