@@ -27,19 +27,10 @@ struct gate_key_s {
 };
 
 
-struct gate_digest_s {
-    EVP_MD       *md;
-    EVP_MD_CTX   *ctx;
-};
-
-
 static gate_rc_e gate_sign_update(void *data, const unsigned char *p,
-    size_t len);
-static gate_rc_e gate_digest_update(void *data, const unsigned char *p,
     size_t len);
 static gate_rc_e gate_verify_keys(gate_key_t *const *keys, unsigned nkeys,
     const gate_canon_t *canon, gate_str_t signature, unsigned *key);
-static gate_place_e gate_verify_find(const gate_doc_t *doc, uint32_t *node);
 
 
 gate_key_t *
@@ -149,7 +140,7 @@ gate_verify(gate_key_t *const *keys, unsigned nkeys, const gate_doc_t *doc,
 
     result->order = GATE_ORDER_NATURAL;
     result->key = 0;
-    result->place = gate_verify_find(doc, &i);
+    result->place = gate_signature_find(doc, &i);
 
     if (result->place == GATE_AT_NONE) {
         return GATE_UNSIGNED;
@@ -208,8 +199,8 @@ gate_verify_keys(gate_key_t *const *keys, unsigned nkeys,
 }
 
 
-static gate_place_e
-gate_verify_find(const gate_doc_t *doc, uint32_t *node)
+gate_place_e
+gate_signature_find(const gate_doc_t *doc, uint32_t *node)
 {
     uint32_t  general;
 
@@ -226,80 +217,4 @@ gate_verify_find(const gate_doc_t *doc, uint32_t *node)
     }
 
     return (*node != GATE_NO_NODE) ? GATE_AT_GENERAL : GATE_AT_NONE;
-}
-
-
-gate_digest_t *
-gate_digest_create(void)
-{
-    gate_digest_t  *digest;
-
-    digest = calloc(1, sizeof(gate_digest_t));
-    if (digest == NULL) {
-        return NULL;
-    }
-
-    digest->md = EVP_MD_fetch(NULL, "SHA256", NULL);
-    digest->ctx = EVP_MD_CTX_new();
-
-    if (digest->md == NULL || digest->ctx == NULL) {
-        ERR_clear_error();
-        gate_digest_destroy(digest);
-        return NULL;
-    }
-
-    return digest;
-}
-
-
-void
-gate_digest_destroy(gate_digest_t *digest)
-{
-    if (digest == NULL) {
-        return;
-    }
-
-    EVP_MD_CTX_free(digest->ctx);
-    EVP_MD_free(digest->md);
-    free(digest);
-}
-
-
-gate_rc_e
-gate_digest(gate_digest_t *digest, const gate_canon_t *canon,
-    unsigned char *out)
-{
-    gate_str_t  none;
-
-    none.data = (const unsigned char *) "";
-    none.len = 0;
-
-    return gate_digest_at(digest, none, canon, out);
-}
-
-
-gate_rc_e
-gate_digest_at(gate_digest_t *digest, gate_str_t path,
-    const gate_canon_t *canon, unsigned char *out)
-{
-    if (EVP_DigestInit_ex2(digest->ctx, digest->md, NULL) == 1
-        && (path.len == 0
-            || (EVP_DigestUpdate(digest->ctx, path.data, path.len) == 1
-                && EVP_DigestUpdate(digest->ctx, "", 1) == 1))
-        && gate_canon_write(canon, gate_digest_update, digest->ctx) == GATE_OK
-        && EVP_DigestFinal_ex(digest->ctx, out, NULL) == 1)
-    {
-        return GATE_OK;
-    }
-
-    ERR_clear_error();
-
-    return GATE_ERROR;
-}
-
-
-static gate_rc_e
-gate_digest_update(void *data, const unsigned char *p, size_t len)
-{
-    return (EVP_DigestUpdate(data, p, len) == 1) ? GATE_OK : GATE_ERROR;
 }

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) nginx-gate authors
  *
- * HMAC-SHA512 signatures over canonical strings.  The only user of OpenSSL in
- * the core.  Keys and digests are not thread-safe: one call at a time.
+ * HMAC-SHA512 signatures over canonical strings.  Keys are not thread-safe:
+ * one call at a time.
  */
 
 
@@ -15,11 +15,9 @@
 
 
 #define GATE_SIGNATURE_LEN  88      /* Base64 of 64 bytes */
-#define GATE_DIGEST_LEN     32
 
 
-typedef struct gate_key_s     gate_key_t;
-typedef struct gate_digest_s  gate_digest_t;
+typedef struct gate_key_s  gate_key_t;
 
 
 typedef enum {
@@ -67,19 +65,9 @@ gate_rc_e gate_verify(gate_key_t *const *keys, unsigned nkeys,
     const gate_doc_t *doc, gate_canon_t *canon, gate_verified_t *result);
 
 /*
- * SHA-256 of a canonical string: what makes two payouts "the same".
+ * Where the signature of a document stands, and its node, or GATE_NO_NODE.
  */
-gate_digest_t *gate_digest_create(void);
-void gate_digest_destroy(gate_digest_t *digest);
-gate_rc_e gate_digest(gate_digest_t *digest, const gate_canon_t *canon,
-    unsigned char *out);
-
-/*
- * The same for a path besides, which holds no NUL: equal bodies for different
- * endpoints are different payouts.
- */
-gate_rc_e gate_digest_at(gate_digest_t *digest, gate_str_t path,
-    const gate_canon_t *canon, unsigned char *out);
+gate_place_e gate_signature_find(const gate_doc_t *doc, uint32_t *node);
 
 
 #endif /* _GATE_SIGN_H_INCLUDED_ */

@@ -28,7 +28,7 @@ static ngx_int_t ngx_http_gate_inbound_copy(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_callback_t *callback);
 static ngx_http_gate_result_e ngx_http_gate_inbound_settle(
     ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
-    gate_callback_t *callback, gate_canon_t *canon, gate_str_t *text);
+    gate_callback_t *callback, gate_doc_t *doc, gate_str_t *text);
 static void ngx_http_gate_inbound_settled(
     ngx_http_gate_settlement_t *settlement, void *data);
 static void ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
@@ -215,7 +215,7 @@ ngx_http_gate_inbound_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return NGX_HTTP_GATE_INTERNAL;
     }
 
-    return ngx_http_gate_inbound_settle(r, ctx, &callback, &canon, text);
+    return ngx_http_gate_inbound_settle(r, ctx, &callback, &doc, text);
 }
 
 
@@ -331,7 +331,7 @@ ngx_http_gate_inbound_copy(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
 static ngx_http_gate_result_e
 ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
-    gate_callback_t *callback, gate_canon_t *canon, gate_str_t *text)
+    gate_callback_t *callback, gate_doc_t *doc, gate_str_t *text)
 {
     u_char                      digest[GATE_DIGEST_LEN];
     ngx_uint_t                  away;
@@ -345,7 +345,7 @@ ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return NGX_HTTP_GATE_OK;
     }
 
-    if (gate_digest(gmcf->digest, canon, digest) != GATE_OK) {
+    if (gate_digest_callback(gmcf->digest, doc, digest) != GATE_OK) {
         return NGX_HTTP_GATE_INTERNAL;
     }
 

@@ -15,6 +15,7 @@
 #include <ngx_http.h>
 
 #include "gate_callback.h"
+#include "gate_digest.h"
 #include "gate_payout.h"
 
 #include "ngx_http_gate_reserve.h"

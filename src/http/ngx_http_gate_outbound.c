@@ -41,7 +41,7 @@ static ngx_int_t ngx_http_gate_outbound_install(ngx_http_request_t *r,
     gate_splice_t *splice, gate_doc_t *doc, u_char *signature);
 static ngx_http_gate_result_e ngx_http_gate_outbound_reserve(
     ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx, gate_payout_t *payout,
-    gate_doc_t *doc, gate_canon_t *canon);
+    gate_doc_t *doc, gate_splice_t *splice);
 static void ngx_http_gate_outbound_decided(
     ngx_http_gate_decision_t *decision, void *data);
 static ngx_int_t ngx_http_gate_outbound_resume(ngx_http_request_t *r,
@@ -427,7 +427,7 @@ ngx_http_gate_outbound_sign(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return NGX_HTTP_GATE_INTERNAL;
     }
 
-    return ngx_http_gate_outbound_reserve(r, ctx, &payout, &doc, &canon);
+    return ngx_http_gate_outbound_reserve(r, ctx, &payout, &doc, &splice);
 }
 
 
@@ -484,7 +484,7 @@ ngx_http_gate_outbound_install(ngx_http_request_t *r, gate_splice_t *splice,
 static ngx_http_gate_result_e
 ngx_http_gate_outbound_reserve(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_payout_t *payout, gate_doc_t *doc,
-    gate_canon_t *canon)
+    gate_splice_t *splice)
 {
     u_char                      digest[GATE_DIGEST_LEN];
     gate_str_t                  path;
@@ -533,7 +533,9 @@ ngx_http_gate_outbound_reserve(ngx_http_request_t *r,
     path.len = r->uri.len;
     path.data = r->uri.data;
 
-    if (gate_digest_at(gmcf->digest, path, canon, digest) != GATE_OK) {
+    if (gate_digest_payout(gmcf->digest, path, doc, splice, digest)
+        != GATE_OK)
+    {
         return NGX_HTTP_GATE_INTERNAL;
     }
 

@@ -33,9 +33,9 @@ static ngx_uint_t ngx_http_gate_proof_not_found(gate_doc_t *doc);
 static ngx_uint_t ngx_http_gate_proof_is(gate_doc_t *doc, char *name,
     char *value);
 static char *ngx_http_gate_proof_read(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx, gate_doc_t *doc, gate_canon_t *canon);
+    ngx_http_gate_ctx_t *ctx, gate_doc_t *doc);
 static char *ngx_http_gate_proof_settle(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx, gate_callback_t *callback, gate_canon_t *canon);
+    ngx_http_gate_ctx_t *ctx, gate_callback_t *callback, gate_doc_t *doc);
 static ngx_int_t ngx_http_gate_proof_refuse(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_http_gate_result_e result, char *reason);
 
@@ -296,7 +296,7 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return "it has members that the signature does not cover";
     }
 
-    return ngx_http_gate_proof_read(r, ctx, &doc, &canon);
+    return ngx_http_gate_proof_read(r, ctx, &doc);
 }
 
 
@@ -345,7 +345,7 @@ ngx_http_gate_proof_is(gate_doc_t *doc, char *name, char *value)
 
 static char *
 ngx_http_gate_proof_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
-    gate_doc_t *doc, gate_canon_t *canon)
+    gate_doc_t *doc)
 {
     ngx_str_t        id;
     gate_err_t       err;
@@ -376,13 +376,13 @@ ngx_http_gate_proof_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return NULL;
     }
 
-    return ngx_http_gate_proof_settle(r, ctx, &callback, canon);
+    return ngx_http_gate_proof_settle(r, ctx, &callback, doc);
 }
 
 
 static char *
 ngx_http_gate_proof_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
-    gate_callback_t *callback, gate_canon_t *canon)
+    gate_callback_t *callback, gate_doc_t *doc)
 {
     u_char                      digest[GATE_DIGEST_LEN];
     ngx_http_gate_settle_t      facts;
@@ -394,7 +394,7 @@ ngx_http_gate_proof_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return NULL;
     }
 
-    if (gate_digest(gmcf->digest, canon, digest) != GATE_OK) {
+    if (gate_digest_callback(gmcf->digest, doc, digest) != GATE_OK) {
         return "no digest";
     }
 

@@ -141,9 +141,10 @@ sub reserve {
     return $self->run(
         'reserve',
         [ $self->limits_key(), $self->entry_key($id), $self->used_prefix() ],
-        $amount, $currency, $opt{digest} // "d-$id-$amount", 'mobile',
-        $opt{copy} // $self->copy(), $opt{offset} // $self->{offset},
-        $opt{default} // $self->{default}, $opt{ttl} // TTL);
+        $amount, $currency, $opt{digest} // "d-$id-$amount",
+        $opt{endpoint} // 'mobile', $opt{copy} // $self->copy(),
+        $opt{offset} // $self->{offset}, $opt{default} // $self->{default},
+        $opt{ttl} // TTL);
 }
 
 sub outcome {

@@ -52,6 +52,15 @@ sub sent_again {
 
         is_deeply([ $ledger->reserve('p', 100, digest => 'e') ],
                   ['reused', $state], "$state: another body is refused");
+
+        for my $other ([99], [100, currency => 'USD'],
+                       [100, endpoint => 'card'])
+        {
+            is_deeply([ $ledger->reserve('p', @$other, digest => 'd') ],
+                      ['reused', $state], "$state: the same digest, but for"
+                      . " @$other");
+        }
+
         is($ledger->everything(), $before, "$state: and changes nothing");
 
         is_deeply([ $ledger->reserve('p', 100, digest => 'd') ],

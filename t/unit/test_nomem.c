@@ -8,6 +8,7 @@
 
 
 #include "test.h"
+#include "gate_digest.h"
 #include "gate_sign.h"
 #include "gate_splice.h"
 

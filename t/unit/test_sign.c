@@ -10,18 +10,11 @@
 #include "gate_sign.h"
 
 
-/* HMAC-SHA512 of "a:1;b:2" with "secret", and SHA-256 of the same */
+/* HMAC-SHA512 of "a:1;b:2" with "secret" */
 
 #define TEST_SIGNATURE                                                        \
     "UbbdbLLpa4TEXD9k9GmSCIOcvag1oF3e+HrPVjiScFuK"                            \
     "9e9LfY+RHXc05ya23XdiC5d9kmb5iL5rFmR5UHW1gw=="
-
-static const unsigned char  test_sha256[] = {
-    0x7f, 0x1d, 0x11, 0x8a, 0xa7, 0xcf, 0xea, 0xc0,
-    0x72, 0x54, 0x47, 0xd3, 0x69, 0x2b, 0xa9, 0x3d,
-    0x5a, 0x39, 0x3f, 0x66, 0x91, 0xfe, 0x07, 0x3b,
-    0x04, 0x4c, 0x19, 0xa8, 0x49, 0xef, 0x95, 0x58
-};
 
 
 static void test_keys(void);
@@ -30,7 +23,6 @@ static void test_places(void);
 static void test_mismatch(void);
 static void test_rotation(void);
 static void test_order(void);
-static void test_digest(void);
 
 
 static gate_key_t  *test_secret;
@@ -52,7 +44,6 @@ main(void)
     test_mismatch();
     test_rotation();
     test_order();
-    test_digest();
 
     gate_key_destroy(test_secret);
 
@@ -69,7 +60,6 @@ test_keys(void)
        "no key of an empty secret");
 
     gate_key_destroy(NULL);
-    gate_digest_destroy(NULL);
 }
 
 
@@ -304,37 +294,5 @@ test_order(void)
        "the order of bytes is accepted");
     ok(gate_canon_sort(&canon, GATE_ORDER_BYTES) == 0, "and stays");
 
-    test_free(&test);
-}
-
-
-static void
-test_digest(void)
-{
-    int              i;
-    unsigned         wrong;
-    test_doc_t       test;
-    gate_canon_t     canon;
-    gate_digest_t   *digest;
-    unsigned char    out[GATE_DIGEST_LEN];
-
-    (void) test_build(&test, &canon, "{\"b\":2,\"a\":1}");
-
-    digest = gate_digest_create();
-    wrong = (digest == NULL);
-
-    for (i = 0; i < 10 && digest != NULL; i++) {
-        memset(out, 0, GATE_DIGEST_LEN);
-
-        if (gate_digest(digest, &canon, out) != GATE_OK
-            || memcmp(out, test_sha256, GATE_DIGEST_LEN) != 0)
-        {
-            wrong++;
-        }
-    }
-
-    ok(wrong == 0, "SHA-256 of the canonical string, each time");
-
-    gate_digest_destroy(digest);
     test_free(&test);
 }

@@ -18,7 +18,8 @@
 -- Returns a list; the first item is the verdict:
 --   ok, attempt                   reserved: send it
 --   repeat, attempt, state        counted before: send it
---   reused, state                 a live payout with another digest
+--   reused, state                 a live payout with another digest, amount,
+--                                 currency or endpoint
 --   void                          this copy was released before it came here
 --   no_limits                     there are none, and ARGV[7] is not "allow"
 --   limit_min, limit              amount is under it; limit_max: over it
@@ -139,7 +140,8 @@ if has(entry[2], copy) then
 end
 
 if state then
-    entry = call('HMGET', key, 'digest', 'flight', 'attempts', 'ops', 'past')
+    entry = call('HMGET', key, 'digest', 'flight', 'attempts', 'ops', 'past',
+                 'amount', 'currency', 'endpoint')
     attempt = (entry[3] or 1) + 0
 
     if state == 'reserved' or state == 'unknown' or state == 'accepted'
@@ -147,7 +149,10 @@ if state then
     then
         local flight = entry[2]
 
-        if entry[1] ~= digest then
+        -- what counts is compared besides: the entry holds this amount only
+        if entry[1] ~= digest or entry[6] ~= amount or entry[7] ~= ARGV[2]
+           or entry[8] ~= ARGV[4]
+        then
             return { 'reused', state }
         end
 
