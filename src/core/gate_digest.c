@@ -1,6 +1,8 @@
 
 /*
  * Copyright (C) nginx-gate authors
+ *
+ * A document written so that no other one is written alike, and hashed.
  */
 
 
