@@ -212,6 +212,8 @@ gate_callback_read(const gate_doc_t *doc, gate_callback_t *callback,
     callback->paid = GATE_NO_AMOUNT;
     callback->paid_total = GATE_NO_AMOUNT;
 
+    payment = GATE_NO_NODE;
+
     rc = gate_callback_check_project(doc, err);
 
     if (rc == GATE_OK) {
