@@ -12,14 +12,16 @@ use warnings;
 use lib 't/lib';
 
 use JSON::PP ();
+use Time::HiRes ();
 
 use Gate::Dead;
-use Gate::Env qw( wait_until );
+use Gate::Env qw( read_file root wait_until );
 use Gate::Callbacks qw( $signer $old_key callback orders signature_of signed_text );
 use Gate::Http;
 use Gate::Http2;
 use Gate::Outbound qw( $up log_text );
 use Gate::Payouts qw( $redis post_payout holds ledger totals );
+use Gate::Upstream;
 use Test::Nginx::Socket 'no_plan';
 
 our $verify = <<'_EOC_';
@@ -42,6 +44,37 @@ our $verify = <<'_EOC_';
 _EOC_
 
 our $unbuffered = $verify =~ s/proxy_pass  /proxy_buffering off; proxy_pass /gr;
+
+# where an answer or an error page may send a request; nothing is verified there
+
+our $second = Gate::Upstream->run(name => 'second');
+
+our $elsewhere = <<'_EOC_';
+    location /page {
+        default_type  application/json;
+        return        200 '{"payment":{"status":"success"}}';
+    }
+    location @page {
+        default_type  application/json;
+        return        200 '{"payment":{"status":"success"}}';
+    }
+    location = /state.json {
+        root  $TEST_NGINX_HTML_DIR;
+    }
+    location /second {
+        proxy_set_header  X-Upstream "";
+        proxy_pass        http://unix:$TEST_NGINX_SECOND_SOCKET;
+    }
+    location @second {
+        proxy_set_header  X-Upstream "";
+        proxy_pass        http://unix:$TEST_NGINX_SECOND_SOCKET;
+    }
+_EOC_
+
+$second->always('type=application/json; body=%7B"payment":%7B"id":"a"%7D%7D');
+
+our ($example_ignores) = read_file(root() . '/conf.example')
+                         =~ /^ *(proxy_ignore_headers[^;]*;)/m;
 
 $Gate::Callbacks::http_config .= $Gate::Callbacks::redis_config;
 $Gate::Callbacks::config = $verify;
@@ -566,3 +599,92 @@ answer to "a" of project "kz" refused: it is not signed
 --- errors
 --- no_error_log
 [alert]
+
+
+
+=== TEST 24: an answer that sends nginx elsewhere
+--- config eval
+$::verify . $::elsewhere
+--- user_files
+>>> state.json
+{"payment":{"status":"success"}}
+--- steps
+! refused("to $_", '{}', "it is not Gate's", answer => { header => ["X-Accel-Redirect: $_", 'Set-Cookie: a=b'] }) for qw( /page @page /state.json )
+! refused('to another server', '{}', 'it is not signed', answer => { header => 'X-Accel-Redirect: @second' })
+! refused('to another server, by a path', '{}', 'it is not signed', answer => { header => 'X-Accel-Redirect: /second' })
+! refused('with a signed body', $::good, "it is not Gate's", answer => { header => 'X-Accel-Redirect: /page' })
+! passes('an answer', $::good)
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 25: an error page of a location that does not verify
+--- config eval
+$::elsewhere . '
+    location /v2/ {
+        error_page             400 = @page;
+        error_page             403 =200 /page;
+        error_page             404 = @second;
+        error_page             500 =200 /state.json;
+        proxy_intercept_errors on;
+        gate_sign              kz;
+        gate_verify_response   on;
+        proxy_pass             http://gate;
+    }
+'
+--- user_files
+>>> state.json
+{"payment":{"status":"success"}}
+--- steps
+! refused("a page for $_", '{}', "it is not Gate's", answer => { status => $_ }) for 400, 403, 500
+! refused('another server for 404', '{}', 'it is not signed', answer => { status => 404 })
+! passes('an answer', $::good)
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 26: the location that a payout is sent from decides, too
+--- config
+    location /v2/ {
+        gate_sign   kz;
+        try_files   $uri @verified;
+    }
+    location /plain/v2/ {
+        gate_sign   kz;
+        rewrite     ^/plain(.*)$ /then$1 last;
+    }
+    location /then/v2/ {
+        gate_sign             kz;
+        gate_verify_response  on;
+        proxy_pass            http://gate;
+    }
+    location @verified {
+        gate_verify_response  on;
+        proxy_pass            http://gate;
+    }
+    location /strict/v2/ {
+        gate_sign             kz;
+        gate_verify_response  on;
+        try_files             $uri @lax;
+    }
+    location @lax {
+        proxy_pass            http://gate;
+    }
+--- steps
+! for my $at ('', '/plain', '/strict') { refused("$at: a state", $::state, 'it is not signed', at => "$at/v2/payment/status"); passes("$at: signed", $::good, at => "$at/v2/payment/status") }
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 27: nothing of conf.example lets an answer steer nginx
+--- config eval
+$::example_ignores . $::verify . $::elsewhere
+--- steps
+! passes("ignores $_", $::good, answer => { header => ["$_", 'X-Of-Gate: 1'] }) for 'X-Accel-Redirect: /page', 'X-Accel-Redirect: @second', 'X-Accel-Expires: 100', 'X-Accel-Buffering: no', 'X-Accel-Charset: koi8-r'
+! my $start = Time::HiRes::time(); passes('ignores a limit of rate', large(60000), answer => { header => ['X-Accel-Limit-Rate: 20000', 'X-Of-Gate: 1'] }); Test::More::cmp_ok(Time::HiRes::time() - $start, '<', 2, 'not slowed down')

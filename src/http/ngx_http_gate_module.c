@@ -290,12 +290,19 @@ ngx_module_t  ngx_http_gate_module = {
 static ngx_int_t
 ngx_http_gate_precontent_handler(ngx_http_request_t *r)
 {
+    ngx_http_gate_ctx_t       *ctx;
     ngx_http_gate_loc_conf_t  *glcf;
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
     if (r != r->main) {
         return ngx_http_gate_subrequest(r, glcf);
+    }
+
+    ctx = ngx_http_gate_get_ctx(r);
+
+    if (ctx != NULL && ctx->passed && !ctx->inbound) {
+        ngx_http_gate_proof_expect(r, ctx);
     }
 
     if (glcf->sign != NULL) {

@@ -176,6 +176,7 @@ struct ngx_http_gate_ctx_s {
     unsigned                   gate_end:1; /* of Gate's answer was seen */
     unsigned                   enforced:1; /* limits are: a refusal counts */
     unsigned                   shared:1;  /* a subrequest may send the body */
+    unsigned                   verify:1;  /* Gate's answer has to be signed */
     unsigned                   inbound:1; /* a callback */
     unsigned                   replace:1; /* the answer's body is ours */
     unsigned                   replaced:1;
@@ -220,6 +221,14 @@ ngx_uint_t ngx_http_gate_signs_for(ngx_http_request_t *r,
     ngx_http_gate_project_t *project);
 ngx_uint_t ngx_http_gate_verifies_for(ngx_http_request_t *r,
     ngx_http_gate_project_t *project);
+
+/*
+ * Called by each location that a request comes through on its way to Gate: an
+ * answer that one of them wants to be verified stays so, wherever nginx or an
+ * answer of Gate's own sends the request afterwards.
+ */
+void ngx_http_gate_proof_expect(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
 
 /*
  * Gate's answer to a payout in the ledger: it is asked for without

@@ -282,9 +282,7 @@ ngx_http_gate_outbound_continue(ngx_http_request_t *r,
     ctx->done = 1;
     ctx->wait = 0;
 
-    if (ctx->copy != NULL || glcf->verify_response) {
-        ngx_http_gate_outcome_plain(r);
-    }
+    ngx_http_gate_proof_expect(r, ctx);
 
     if (class != NGX_HTTP_GATE_PASS) {
         ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,

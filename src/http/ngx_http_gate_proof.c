@@ -40,6 +40,23 @@ static ngx_int_t ngx_http_gate_proof_refuse(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_http_gate_result_e result, char *reason);
 
 
+void
+ngx_http_gate_proof_expect(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    if (glcf->verify_response) {
+        ctx->verify = 1;
+    }
+
+    if (ctx->verify || ctx->copy != NULL) {
+        ngx_http_gate_outcome_plain(r);
+    }
+}
+
+
 /*
  * An HTTP error passes as what it is: nobody takes it for the state of a
  * payment.  An answer is Gate's own only while its connection is there; it is
@@ -49,15 +66,10 @@ static ngx_int_t ngx_http_gate_proof_refuse(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_gate_proof_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
-    char                      *reason;
-    off_t                      size;
-    ngx_http_gate_loc_conf_t  *glcf;
+    char   *reason;
+    off_t   size;
 
-    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
-
-    if (!glcf->verify_response
-        || r->headers_out.status >= NGX_HTTP_BAD_REQUEST)
-    {
+    if (!ctx->verify || r->headers_out.status >= NGX_HTTP_BAD_REQUEST) {
         return NGX_DECLINED;
     }
 
