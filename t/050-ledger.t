@@ -76,6 +76,13 @@ my $long = 'x' x 5000;
                           header => 'Content-Encoding: gzip'),
     cut_error   => answer(400, error_of('"3104"'), cut => 20),
     cut_ok      => answer(200, '{"status":"success"}   ', cut => 20),
+    old         => answer(400, error_of('"3104"'),
+                          header => 'X-Accel-Expires: @1'),
+    old_ok      => answer(200, '{"status":"success"}',
+                          header => 'X-Accel-Expires: @1'),
+    kept        => answer(200, '{"status":"success"}',
+                          header => 'X-Accel-Expires: 3600'),
+    not_modified => answer(304, ''),
     elsewhere   => answer(200, error_of('"3104"'),
                           header => 'X-Accel-Redirect: /page'),
 );
@@ -107,6 +114,16 @@ _EOC_
 
 our $impatient = way_to('http://gate', 'proxy_read_timeout 150ms;');
 our $patient = way_to('http://gate');
+
+# --- a cache in front of payouts
+
+our $cache = "    proxy_cache_path $ENV{TEST_NGINX_SCRATCH}/cache"
+             . ' keys_zone=c:1m;';
+
+our $cached = 'proxy_cache c; proxy_cache_methods POST;'
+              . ' proxy_cache_key $request_uri; ';
+
+our $unique = 0;
 
 # --- Gate calls back
 
@@ -1363,5 +1380,93 @@ c unknown 100
 d unknown 10
 --- totals
 KZT 310/4
+--- no_error_log
+[alert]
+
+
+
+=== TEST 55: an answer from a cache says nothing of this payout
+--- more_http eval: $::cache
+--- config eval
+::way_to('http://gate', 'proxy_read_timeout 150ms; ' . $::cached . '
+        proxy_cache_use_stale timeout error http_500;')
+--- limits
+KZT max=100
+--- steps
+a 10 up=old -> 400 relayed
+b 20 up=hang reached=1 -> 502 upstream_error
+c 30 up=drop reached=1 -> 502 upstream_error
+d 40 up=s500 reached=1 -> 502 upstream_error
+e 50 up=ok -> 200
+--- ledger
+a refused 0
+b unknown 20
+c unknown 30
+d unknown 40
+e accepted 50
+--- totals
+KZT 140/4
+--- errors
+--- error_log
+answer to "b" of project "kz" refused: it comes from a cache
+--- no_error_log
+[alert]
+
+
+
+=== TEST 56: also one that Gate says is still good
+--- more_http eval: $::cache
+--- config eval
+::way_to('http://gate', $::cached . 'proxy_cache_revalidate on;')
+--- limits
+KZT max=100
+--- steps
+a 10 up=old -> 400 relayed
+b 20 up=not_modified reached=1 -> 502 upstream_error
+--- ledger
+a refused 0
+b unknown 20
+--- totals
+KZT 20/1
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 57: and one in place of a payout that is not sent
+--- more_http eval: $::cache
+--- config eval
+::way_to('http://gate', $::cached)
+--- limits
+KZT max=100
+--- steps
+! my $at = '/v2/payment/mobile/payout?' . ++$::unique; Test::More::is(CORE::join(' ', map { ::post_payout($_, 10, up => 'kept', at => $at)->{status} } qw( a b )), '200 502', 'b is not told what a was')
+--- ledger
+a accepted 10
+b released 0
+--- totals
+KZT 10/1
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 58: or that is sent behind it
+--- more_http eval: $::cache
+--- config eval
+::way_to('http://gate', $::cached . 'proxy_cache_use_stale updating;
+        proxy_cache_background_update on;')
+--- limits
+KZT max=100
+--- steps
+! my $at = '/v2/payment/mobile/payout?' . ++$::unique; Test::More::is(CORE::join(' ', map { ::post_payout($_, 10, up => 'old_ok', at => $at)->{status} } qw( a b )), '200 502', 'b is not told what a was'); $::up->wait_for(2)
+--- ledger
+a accepted 10
+b unknown 10
+--- totals
+KZT 20/2
+--- errors
 --- no_error_log
 [alert]

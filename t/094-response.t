@@ -611,7 +611,7 @@ $::verify . $::elsewhere
 --- steps
 ! refused("to $_", '{}', "it is not Gate's", answer => { header => ["X-Accel-Redirect: $_", 'Set-Cookie: a=b'] }) for qw( /page @page /state.json )
 ! refused('to another server', '{}', 'it is not signed', answer => { header => 'X-Accel-Redirect: @second' })
-! refused('to another server, by a path', '{}', 'it is not signed', answer => { header => 'X-Accel-Redirect: /second' })
+! refused('to another server, by a path', '{}', "it is not Gate's", answer => { header => 'X-Accel-Redirect: /second' })
 ! refused('with a signed body', $::good, "it is not Gate's", answer => { header => 'X-Accel-Redirect: /page' })
 ! passes('an answer', $::good)
 --- errors
@@ -688,3 +688,26 @@ $::example_ignores . $::verify . $::elsewhere
 --- steps
 ! passes("ignores $_", $::good, answer => { header => ["$_", 'X-Of-Gate: 1'] }) for 'X-Accel-Redirect: /page', 'X-Accel-Redirect: @second', 'X-Accel-Expires: 100', 'X-Accel-Buffering: no', 'X-Accel-Charset: koi8-r'
 ! my $start = Time::HiRes::time(); passes('ignores a limit of rate', large(60000), answer => { header => ['X-Accel-Limit-Rate: 20000', 'X-Of-Gate: 1'] }); Test::More::cmp_ok(Time::HiRes::time() - $start, '<', 2, 'not slowed down')
+
+
+
+=== TEST 28: an answer from a cache
+--- more_http
+    proxy_cache_path $TEST_NGINX_SCRATCH/cache keys_zone=c:1m;
+--- config
+    location /v2/ {
+        proxy_cache            c;
+        proxy_cache_methods    POST;
+        proxy_cache_key        $uri;
+        proxy_cache_use_stale  timeout;
+        proxy_read_timeout     100ms;
+        gate_sign              kz;
+        gate_verify_response   on;
+        proxy_pass             http://gate;
+    }
+--- steps
+! passes('an answer', $::good, answer => { header => ['X-Accel-Expires: @1', 'X-Of-Gate: 1'] })
+! refused('an old one', $::good, "it is not Gate's", answer => { hang => 1 })
+--- errors
+--- no_error_log
+[alert]

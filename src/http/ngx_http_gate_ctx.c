@@ -162,6 +162,7 @@ static ngx_uint_t
 ngx_http_gate_count_answer(ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_main_conf_t *gmcf, ngx_uint_t result)
 {
+    ngx_uint_t                  status;
     ngx_http_upstream_t        *u;
     ngx_http_upstream_state_t  *state;
 
@@ -180,18 +181,22 @@ ngx_http_gate_count_answer(ngx_http_gate_ctx_t *ctx,
                                  (uint64_t) state->header_time * 1000);
     }
 
+    /* what stands there may be an answer from a cache, after Gate's failure */
+
+    status = ngx_http_gate_outcome_cached(ctx->request)
+             ? 0 : u->headers_in.status_n;
+
     if (state->status == NGX_HTTP_GATEWAY_TIME_OUT
-        && u->headers_in.status_n != NGX_HTTP_GATEWAY_TIME_OUT)
+        && status != NGX_HTTP_GATEWAY_TIME_OUT)
     {
         return NGX_HTTP_GATE_UPSTREAM_TIMEOUT;
     }
 
-    if (u->headers_in.status_n == 0) {
+    if (status == 0) {
         return NGX_HTTP_GATE_UPSTREAM_ERROR;
     }
 
-    return (u->headers_in.status_n == NGX_HTTP_OK) ? result
-                                                   : NGX_HTTP_GATE_GATE_ERROR;
+    return (status == NGX_HTTP_OK) ? result : NGX_HTTP_GATE_GATE_ERROR;
 }
 
 

@@ -20,7 +20,8 @@ static ngx_int_t ngx_http_gate_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static void ngx_http_gate_callback_refused(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
-static ngx_uint_t ngx_http_gate_callback_taken(ngx_http_request_t *r);
+static ngx_int_t ngx_http_gate_cached_answer(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_callback_answer(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_held_body(ngx_http_request_t *r,
@@ -83,7 +84,12 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
         ngx_http_gate_outcome_header(r, ctx);
     }
 
-    rc = ngx_http_gate_proof_header(r, ctx);
+    if (ngx_http_gate_outcome_cached(r) && gate_endpoint_money(ctx->endpoint)) {
+        rc = ngx_http_gate_cached_answer(r, ctx);
+
+    } else {
+        rc = ngx_http_gate_proof_header(r, ctx);
+    }
 
     if (rc == NGX_AGAIN) {
         return NGX_OK;
@@ -94,6 +100,23 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+/* what Gate has said of another payout must not be taken for the answer */
+
+static ngx_int_t
+ngx_http_gate_cached_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "answer to \"%V\" of project \"%V\" refused: it comes from "
+                  "a cache, and nothing may be cached for payouts",
+                  &ctx->payment_id, &ctx->project->name);
+
+    ctx->result = NGX_HTTP_GATE_UPSTREAM_ERROR;
+
+    return ngx_http_gate_reply_replace(r, ctx,
+                               ngx_http_gate_result_status(ctx->result));
 }
 
 
@@ -119,35 +142,6 @@ ngx_http_gate_callback_refused(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
 
 /*
- * By a service: neither a page in place of its answer, nor one from a cache,
- * nor the answer to what a redirect has made of the request.
- */
-
-static ngx_uint_t
-ngx_http_gate_callback_taken(ngx_http_request_t *r)
-{
-    ngx_http_upstream_t  *u;
-
-    u = r->upstream;
-
-    if (u == NULL || u->cleanup == NULL || r->method != NGX_HTTP_POST) {
-        return 0;
-    }
-
-#if (NGX_HTTP_CACHE)
-
-    if (r->cached) {
-        return 0;
-    }
-
-#endif
-
-    return u->headers_in.status_n >= NGX_HTTP_OK
-           && u->headers_in.status_n < NGX_HTTP_SPECIAL_RESPONSE;
-}
-
-
-/*
  * Gate takes 200 and nothing else for "delivered".  What the service says
  * besides is not meant for the outside.
  */
@@ -155,11 +149,12 @@ ngx_http_gate_callback_taken(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_gate_callback_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
-    ngx_uint_t  status;
+    ngx_uint_t  own, status;
 
+    own = ngx_http_gate_outcome_own(r);
     status = r->headers_out.status;
 
-    if (ngx_http_gate_callback_taken(r)) {
+    if (own >= NGX_HTTP_OK && own < NGX_HTTP_SPECIAL_RESPONSE) {
         status = NGX_HTTP_OK;
         ctx->delivered = 1;
 

@@ -65,20 +65,58 @@ ngx_http_gate_outcome_plain(ngx_http_request_t *r)
 
 
 /*
- * Only what Gate itself has answered counts: not nginx's own errors, nor a
- * page in place of an answer.
+ * nginx takes u->cleanup away as soon as it is done with a server.  A redirect
+ * by a path makes a GET request, and a filter that gives up an answer leaves
+ * its server connected while a page is sent.
+ */
+
+ngx_uint_t
+ngx_http_gate_outcome_own(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || u->cleanup == NULL || ngx_http_gate_outcome_cached(r)) {
+        return 0;
+    }
+
+    if (r != r->main || r->method != NGX_HTTP_POST || r->post_action
+        || r->filter_finalize)
+    {
+        return 0;
+    }
+
+    return u->headers_in.status_n;
+}
+
+
+ngx_uint_t
+ngx_http_gate_outcome_cached(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_CACHE)
+    return r->cached;
+#else
+    return 0;
+#endif
+}
+
+
+/*
+ * Only what Gate itself has answered counts, and as the client gets to see it.
  */
 
 void
 ngx_http_gate_outcome_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
-    off_t                 length;
-    ngx_http_upstream_t  *u;
+    off_t       length;
+    ngx_uint_t  status;
 
-    u = r->upstream;
+    ctx->gate_status = 0;
 
-    if (u == NULL || u->cleanup == NULL || r->err_status
-        || u->headers_in.status_n != r->headers_out.status
+    status = ngx_http_gate_outcome_own(r);
+
+    if (status == 0 || r->err_status || status != r->headers_out.status
         || r->headers_out.content_encoding != NULL)
     {
         return;
@@ -98,7 +136,8 @@ ngx_http_gate_outcome_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         return;
     }
 
-    ctx->gate_status = u->headers_in.status_n;
+    ctx->gate_body_len = 0;
+    ctx->gate_status = status;
 }
 
 
@@ -204,10 +243,30 @@ ngx_http_gate_outcome_sent(ngx_http_gate_ctx_t *ctx)
 {
     ngx_uint_t                  i, n;
     ngx_http_request_t         *r;
+    ngx_http_upstream_t        *u;
     ngx_http_upstream_state_t  *state;
 
     r = ctx->request;
+    u = r->upstream;
     n = 0;
+
+    /* the state of a server that is still connected says nothing so far */
+
+    if (u != NULL && u->peer.connection != NULL
+        && u->peer.connection->sent > 0)
+    {
+        n++;
+    }
+
+#if (NGX_HTTP_CACHE)
+
+    /* behind an answer from a cache, a request of nginx's own renews it */
+
+    if (r->cached && r->cache != NULL && r->cache->background) {
+        n++;
+    }
+
+#endif
 
     if (r->upstream_states != NULL) {
         state = r->upstream_states->elts;

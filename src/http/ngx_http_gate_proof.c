@@ -59,8 +59,7 @@ ngx_http_gate_proof_expect(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
 /*
  * An HTTP error passes as what it is: nobody takes it for the state of a
- * payment.  An answer is Gate's own only while its connection is there; it is
- * a page of nginx after that.
+ * payment.
  */
 
 ngx_int_t
@@ -100,13 +99,11 @@ ngx_http_gate_proof_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 static char *
 ngx_http_gate_proof_unfit(ngx_http_request_t *r)
 {
-    ngx_http_upstream_t  *u;
+    ngx_uint_t  status;
 
-    u = r->upstream;
+    status = ngx_http_gate_outcome_own(r);
 
-    if (u == NULL || u->cleanup == NULL
-        || u->headers_in.status_n != r->headers_out.status)
-    {
+    if (status == 0 || status != r->headers_out.status) {
         return "it is not Gate's";
     }
 
@@ -184,7 +181,7 @@ ngx_http_gate_proof_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 static ngx_uint_t
 ngx_http_gate_proof_cut(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    if (r->upstream == NULL || r->upstream->cleanup != NULL) {
+    if (ngx_http_gate_outcome_own(r)) {
         return 0;
     }
 
