@@ -49,10 +49,12 @@ our $gate_error = <<'_EOC_';
     }
 _EOC_
 
-our $upstream_error = 'no valid answer from Gate: the outcome may be unknown, '
-    . "ask for the payment's status or send the same request again";
-our $upstream_timeout = 'no answer from Gate in time: the outcome is unknown, '
-    . "ask for the payment's status or send the same request again";
+our $upstream_error = 'no valid answer from Gate: '
+    . Gate::Outbound::may_be_paid();
+our $upstream_timeout = 'no answer from Gate in time: '
+    . Gate::Outbound::may_be_paid();
+our $internal = 'the gateway could not process the request: '
+    . Gate::Outbound::may_be_paid();
 our $no_method = refusal('gw_method', 'method is not allowed: use POST', 1234);
 our $no_type = refusal('gw_content_type',
                        'Content-Type must be application/json', 1234);
@@ -701,7 +703,7 @@ sub {
 [ map { "X-Gate-Source: gateway\nContent-Type: application/json\nX-Result: $_" }
   qw( internal_error bad_request bad_request ) ]
 --- response_body eval
-[ ::refusal('gw_internal', 'the gateway could not process the request'),
+[ ::refusal('gw_internal', $::internal),
   (::refusal('gw_request', 'the gateway does not take this request: see the status')) x 2 ]
 --- no_error_log
 [alert]

@@ -450,6 +450,7 @@ KZT day=1000
 --- steps
 a 100 up=reset reached=1 -> 502 upstream_error
 a 101 -> 409 duplicate
+a 100 note=x -> 409 duplicate
 --- ledger
 a unknown 100
 --- totals

@@ -98,10 +98,9 @@ our $good = signed_text($state);
 our $not_found = '{"status":"error","code":"3061","message":"not found",'
                  . '"project_id":1234,"payment_id":"a"}';
 our $refusal = Gate::Outbound::refusal('gw_bad_answer', "Gate's answer could"
-    . ' not be verified: do not rely on anything, and ask again', 1234, 'a');
-our $cut = Gate::Outbound::refusal('gw_upstream', 'no valid answer from Gate:'
-    . " the outcome may be unknown, ask for the payment's status or send the"
-    . ' same request again', 1234, 'a');
+    . ' not be verified: ' . Gate::Outbound::may_be_paid(), 1234, 'a');
+our $cut = Gate::Outbound::refusal('gw_upstream', 'no valid answer from Gate: '
+    . Gate::Outbound::may_be_paid(), 1234, 'a');
 
 sub ask {
     my ($answer, %opt) = @_;

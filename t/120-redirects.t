@@ -21,8 +21,9 @@ our $second = Gate::Upstream->run(name => 'second');
 our $path = '/v2/payment/mobile/payout';
 
 our $upstream_error = refusal('gw_upstream', 'no valid answer from Gate: '
-    . "the outcome may be unknown, ask for the payment's status or send the "
-    . 'same request again', 1234, 'payment_47');
+    . Gate::Outbound::may_be_paid(), 1234, 'payment_47');
+our $internal = 'the gateway could not process the request: '
+    . Gate::Outbound::may_be_paid();
 
 our $callback = '{"project_id":1234,"payment":{"id":"p","type":"payout",'
     . '"status":"success","sum":{"amount":1,"currency":"KZT"}},"signature":"'
@@ -441,7 +442,7 @@ Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 --- error_code: 500
 --- response_headers
 X-Gate-Source: gateway
---- response_body eval: ::refusal('gw_internal', 'the gateway could not process the request')
+--- response_body eval: ::refusal('gw_internal', $::internal)
 --- no_error_log
 [alert]
 --- after eval: sub { ::second_got() }
@@ -680,7 +681,7 @@ X-Result: ok
 --- response_headers
 X-Gate-Source: gateway
 X-Result: internal_error
---- response_body eval: ::refusal('gw_internal', 'the gateway could not process the request')
+--- response_body eval: ::refusal('gw_internal', $::internal)
 --- no_error_log
 [alert]
 --- error_log
@@ -702,7 +703,7 @@ X-Upstream: body=%3C!--%23 include virtual=%22/part%22 --%3E:end
 ! X-Gate-Source
 X-Result: ok
 --- response_body eval
-::refusal('gw_internal', 'the gateway could not process the request') . ':end'
+::refusal('gw_internal', $::internal) . ':end'
 
 
 

@@ -31,6 +31,13 @@ typedef enum {
 } ngx_http_gate_class_e;
 
 
+/* who takes a new payment_id for what may be paid pays twice */
+
+#define NGX_HTTP_GATE_MAY_BE_PAID                                             \
+    "a payout may be paid, ask /v2/payment/status or send the same request "  \
+    "again; a new payment_id would be a second payout"
+
+
 /*
  * X(name, class, word of $gate_result, HTTP status, code, message)
  *
@@ -77,7 +84,8 @@ typedef enum {
       "callbacks cannot be taken now: send it again later")                   \
     X(REPEAT, PASS, "repeat", 200, "0", "accepted")                           \
     X(REUSED, LIMITS, "duplicate", 409, "gw_payment_id_reused",               \
-      "payment_id was used for another payout: take a new one")               \
+      "another body was sent with this payment_id, and may be paid: ask "     \
+      "/v2/payment/status; a new payment_id would be a second payout")        \
     X(NO_LIMITS, LIMITS, "no_limits", 400, "1004",                            \
       "payouts in this currency are not enabled: it has no limits")           \
     X(LIMIT_MIN, LIMITS, "limit_min", 400, "3104",                            \
@@ -108,20 +116,19 @@ typedef enum {
       "operations")                                                           \
     X(LIMITS_UNAVAILABLE, LIMITS, "redis_unavailable", 503,                   \
       "gw_limits_unavailable",                                                \
-      "limits cannot be checked now: send the same request again later")      \
+      "limits cannot be checked now: send the same request again later, "     \
+      "with the same payment_id")                                             \
     X(GATE_ERROR, REFUSE, "gate_error", 200, "0", "")                         \
     X(UPSTREAM_ERROR, REFUSE, "upstream_error", 502, "gw_upstream",           \
-      "no valid answer from Gate: the outcome may be unknown, ask for the "   \
-      "payment's status or send the same request again")                      \
+      "no valid answer from Gate: " NGX_HTTP_GATE_MAY_BE_PAID)                \
     X(BAD_ANSWER, REFUSE, "bad_answer", 502, "gw_bad_answer",                 \
-      "Gate's answer could not be verified: do not rely on anything, and "    \
-      "ask again")                                                            \
+      "Gate's answer could not be verified: " NGX_HTTP_GATE_MAY_BE_PAID)      \
     X(UPSTREAM_TIMEOUT, REFUSE, "upstream_timeout", 504, "gw_upstream",       \
-      "no answer from Gate in time: the outcome is unknown, ask for the "     \
-      "payment's status or send the same request again")                      \
+      "no answer from Gate in time: " NGX_HTTP_GATE_MAY_BE_PAID)              \
     X(CLIENT_LEFT, REFUSE, "client_left", 499, "0", "")                       \
     X(INTERNAL, FAULT, "internal_error", 500, "gw_internal",                  \
-      "the gateway could not process the request")
+      "the gateway could not process the request: "                           \
+      NGX_HTTP_GATE_MAY_BE_PAID)
 
 
 #define NGX_HTTP_GATE_RESULT_NAME(name, class, word, status, code, message)   \

@@ -220,6 +220,13 @@ sub refusal {
     return "$body}\r\n";
 }
 
+# What is said wherever a payout may be paid.
+
+sub may_be_paid {
+    return 'a payout may be paid, ask /v2/payment/status or send the same'
+           . ' request again; a new payment_id would be a second payout';
+}
+
 # --- the process
 
 sub slurp { return read_file($_[0]) // '' }

@@ -119,22 +119,22 @@ my %refusals = (
                         . ' payout'],
     no_limits => [1004, 'payouts in this currency are not enabled: it has no'
                         . ' limits'],
-    duplicate => ['gw_payment_id_reused', 'payment_id was used for another'
-                  . ' payout: take a new one'],
+    duplicate => ['gw_payment_id_reused', 'another body was sent with this'
+                  . ' payment_id, and may be paid: ask /v2/payment/status; a'
+                  . ' new payment_id would be a second payout'],
     bad_limit => ['gw_limits_unavailable', 'the limits of this currency are'
                   . ' not set up rightly: ask payment operations'],
     redis_unavailable => ['gw_limits_unavailable', 'limits cannot be checked'
-                          . ' now: send the same request again later'],
-    upstream_error => ['gw_upstream', 'no valid answer from Gate: the outcome'
-                       . ' may be unknown, ask for the payment\'s status or'
-                       . ' send the same request again'],
-    upstream_timeout => ['gw_upstream', 'no answer from Gate in time: the'
-                         . ' outcome is unknown, ask for the payment\'s'
-                         . ' status or send the same request again'],
+                          . ' now: send the same request again later, with the'
+                          . ' same payment_id'],
+    upstream_error => ['gw_upstream', 'no valid answer from Gate: '
+                       . Gate::Outbound::may_be_paid()],
+    upstream_timeout => ['gw_upstream', 'no answer from Gate in time: '
+                         . Gate::Outbound::may_be_paid()],
     invalid_field => ['2004', 'payment must have amount and currency, and'
                       . ' general payment_id, for limits to be checked'],
     internal_error => ['gw_internal', 'the gateway could not process the'
-                       . ' request'],
+                       . ' request: ' . Gate::Outbound::may_be_paid()],
 );
 
 for my $window (qw( hour day week month )) {
