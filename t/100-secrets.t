@@ -15,6 +15,7 @@ use Fcntl qw( O_CREAT O_WRONLY );
 use Gate::Env qw( keys_dir scratch read_file write_file write_key wait_until );
 use Gate::Http;
 use Gate::Outbound qw( :all );
+use Time::HiRes ();
 use Test::Nginx::Socket 'no_plan';
 
 our $path = '/v2/payment/mobile/payout';
@@ -110,6 +111,23 @@ sub switch_mount {
     symlink '..data/kz.key', "$dir/kz.key" if !-l "$dir/kz.key";
 }
 
+# Many projects, more than are looked at in one event.
+
+our $many = 100;
+
+sub many_projects {
+    my ($check) = @_;
+
+    write_key("p$_.key", "key-of-p$_\n") for 1 .. $many;
+
+    return http_config_of($check) . CORE::join '', map { <<"_EOC_" } 1 .. $many;
+    gate_project p$_ {
+        id           @{[ 70000 + $_ * 7 % 101 ]};
+        secret_file  \$TEST_NGINX_KEYS/p$_.key;
+    }
+_EOC_
+}
+
 # --- who signs with what
 
 sub key_of_answer {
@@ -159,6 +177,34 @@ sub all_sign_with {
 
     Test::More::is("@{[ sort values %$got ]}", "$name $name",
                    "both workers sign with the $name key");
+}
+
+# The key is not used before nobody has written to the file for a while; how
+# long this takes on a busy machine does not matter.
+
+sub takes_its_time {
+    my ($what, $change) = @_;
+
+    my $taken = lines_like('has a new key');
+    my $start = Time::HiRes::time();
+
+    $change->();
+    wait_until(10, sub {
+        lines_like('has a new key') > $taken
+            or key_of_answer(ask()->{body}) eq 'new';
+    });
+
+    # the clock that dates files ticks every 10 ms
+    Test::More::cmp_ok(Time::HiRes::time() - $start, '>=', 0.185, $what);
+    all_sign_with('new');
+}
+
+# System calls that read.
+
+sub reads_of {
+    my ($pid) = @_;
+
+    return slurp("/proc/$pid/io") =~ /^syscr: (\d+)$/m ? $1 : die "no io: $pid\n";
 }
 
 # --- callbacks
@@ -655,5 +701,165 @@ sub {
         ::set_key($name);
         ::all_sign_with($name);
         ::holds_only($_, $name) for ::workers();
+    }
+}
+
+
+
+=== TEST 15: a file is used once it has not changed for 200 ms, not half of that
+--- after eval
+sub {
+    for (1 .. 3) {
+        ::takes_its_time('by rename', sub { ::set_key('new') });
+        ::set_key('old');
+        ::all_sign_with('old');
+        ::takes_its_time('in place', sub {
+            ::in_place(::kz_file(), "$::keys{new}\n");
+        });
+        ::set_key('old');
+        ::all_sign_with('old');
+    }
+}
+
+
+
+=== TEST 16: a worker that starts while a file is new waits like the others
+--- no_error_log
+[crit]
+[emerg]
+--- after eval
+sub {
+    ::takes_its_time('after the end of both workers', sub {
+        ::set_key('new');
+        kill 'KILL', ::workers();
+    });
+    ::set_key('old');
+    ::all_sign_with('old');
+}
+--- error_log
+exited on signal 9
+
+
+
+=== TEST 17: a reload in the middle of a change waits for its end
+--- http_config eval: ::http_config_of('off')
+--- after eval
+sub {
+    for (1 .. 3) {
+        my @old = ::workers();
+
+        ::takes_its_time('a reload', sub {
+            ::in_place(::kz_file(), "$::keys{new}\n");
+            ::signal_nginx('HUP');
+        });
+        Test::More::ok(::workers_are_new(@old), 'reload');
+
+        @old = ::workers();
+        ::set_key('old');
+        ::signal_nginx('HUP');
+        Test::More::ok(::workers_are_new(@old), 'reload');
+        ::all_sign_with('old');
+    }
+}
+
+
+
+=== TEST 18: a file that has not changed is not read again
+--- http_config eval: ::many_projects('400ms')
+--- after eval
+sub {
+    my ($pid) = ::workers();
+
+    return Test::More::pass('no /proc/PID/io') if !-r "/proc/$pid/io";
+
+    # a young file may change again without a trace in its times
+    my $rounds = sub {
+        my ($n) = @_;
+
+        my $looks = sub { ::lines_like(qr/ $pid#.*event timer add: -?\d+: 31:/) };
+        my $end = $looks->() + $n * 7;
+
+        Gate::Env::wait_until(20, sub { $looks->() >= $end });
+    };
+
+    Gate::Env::wait_until(10, sub {
+        my $before = ::reads_of($pid);
+        $rounds->(1);
+        ::reads_of($pid) < $before + 20;
+    });
+
+    my $before = ::reads_of($pid);
+    $rounds->(5);
+    Test::More::cmp_ok(::reads_of($pid) - $before, '<', 20,
+                       "reads in five rounds over $::many files");
+
+    ::set_key('new');
+    ::all_sign_with('new');
+    ::set_key('old');
+    ::all_sign_with('old');
+}
+
+
+
+=== TEST 19: many projects: each is found, and each key changes
+--- http_config eval: ::many_projects('100ms')
+--- config
+    location /v2/ {
+        gate_sign   $http_x_project;
+        proxy_pass  http://gate;
+    }
+    add_header X-Result $gate_result always;
+--- more_headers
+Content-Type: application/json
+X-Project: kz
+--- after eval
+sub {
+    my $asks = sub {
+        my ($project) = @_;
+        my $res = Gate::Http::post($::path, $::payout,
+            headers => [$::type, "X-Project: $project"]);
+
+        return $res->{status} eq '200' ? $res->{body}
+                                       : $res->{headers}{'x-result'};
+    };
+    my $body = sub {
+        my ($id, $key) = @_;
+
+        return ::signed($::payout, $key, $id,
+                        ::lines_of('general:project_id' => $id));
+    };
+
+    my (@wrong, %ids);
+
+    for my $n (1 .. $::many) {
+        my $id = 70000 + $n * 7 % 101;
+        my $expected = $body->($id, "key-of-p$n");
+
+        $ids{$id} = 1;
+        push @wrong, "p$n" if $asks->("p$n") ne $expected;
+        push @wrong, $id if $asks->($id) ne $expected;
+    }
+
+    Test::More::is("@wrong", '', "$::many projects by name and id");
+
+    for my $none ('p0', 'p101', 'P1', 'p', '070007', 69999, 70102,
+                  '4294967296', '18446744073709551616', '70007x')
+    {
+        Test::More::is($asks->($none), 'unknown_project', "not $none");
+    }
+
+    for my $kind ('other-key', 'key') {
+        my @changed = (1, 16, 17, 50, $::many);
+
+        Gate::Env::write_key("p$_.key", "$kind-of-p$_\n") for @changed;
+
+        for my $n (@changed) {
+            my $id = 70000 + $n * 7 % 101;
+            my $expected = $body->($id, "$kind-of-p$n");
+
+            Test::More::ok(Gate::Env::wait_until(10, sub {
+                !grep { $asks->("p$n") ne $expected } 1 .. 6;
+            }), "p$n signs with its $kind");
+        }
     }
 }

@@ -17,6 +17,8 @@
 
 static ngx_int_t ngx_http_gate_init_zone(ngx_shm_zone_t *shm_zone,
     void *data);
+static ngx_int_t ngx_http_gate_cmp_verifiers(const void *one,
+    const void *two);
 
 
 /* as the stock one, but its message names the directive, too */
@@ -392,7 +394,7 @@ ngx_int_t
 ngx_http_gate_merge_verify(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
     ngx_http_gate_loc_conf_t *prev, ngx_http_gate_loc_conf_t *conf)
 {
-    ngx_uint_t                 i, j;
+    ngx_uint_t                 i;
     ngx_http_gate_verifier_t  *verifier;
 
     if (conf->verify == NGX_CONF_UNSET_PTR) {
@@ -420,18 +422,35 @@ ngx_http_gate_merge_verify(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
                           &verifier[i].name);
             return NGX_ERROR;
         }
+    }
 
-        for (j = 0; j < i; j++) {
-            if (verifier[j].project == verifier[i].project) {
-                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                              "duplicate project \"%V\" in \"gate_verify\"",
-                              &verifier[i].name);
-                return NGX_ERROR;
-            }
+    ngx_sort(verifier, conf->verify->nelts, sizeof(ngx_http_gate_verifier_t),
+             ngx_http_gate_cmp_verifiers);
+
+    for (i = 1; i < conf->verify->nelts; i++) {
+        if (verifier[i].project == verifier[i - 1].project) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "duplicate project \"%V\" in \"gate_verify\"",
+                          &verifier[i].name);
+            return NGX_ERROR;
         }
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_cmp_verifiers(const void *one, const void *two)
+{
+    ngx_http_gate_verifier_t *first = (ngx_http_gate_verifier_t *) one;
+    ngx_http_gate_verifier_t *second = (ngx_http_gate_verifier_t *) two;
+
+    if (first->project->id == second->project->id) {
+        return 0;
+    }
+
+    return (first->project->id > second->project->id) ? 1 : -1;
 }
 
 

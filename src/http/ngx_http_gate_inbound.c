@@ -227,7 +227,7 @@ ngx_http_gate_inbound_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 static ngx_http_gate_project_t *
 ngx_http_gate_inbound_project(ngx_http_request_t *r, uint32_t id)
 {
-    ngx_uint_t                 i;
+    ngx_uint_t                 low, high, i;
     ngx_http_gate_loc_conf_t  *glcf;
     ngx_http_gate_verifier_t  *verifier;
 
@@ -238,9 +238,21 @@ ngx_http_gate_inbound_project(ngx_http_request_t *r, uint32_t id)
         return verifier[0].project;
     }
 
-    for (i = 0; i < glcf->verify->nelts; i++) {
+    low = 0;
+    high = glcf->verify->nelts;
+
+    while (low < high) {
+        i = (low + high) / 2;
+
         if (verifier[i].project->id == id) {
             return verifier[i].project;
+        }
+
+        if (verifier[i].project->id < id) {
+            low = i + 1;
+
+        } else {
+            high = i;
         }
     }
 

@@ -390,6 +390,8 @@ ngx_http_gate_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    ngx_http_gate_init_projects(gmcf);
+
     gmcf->secret_check = NGX_CONF_UNSET_MSEC;
     gmcf->core_dump = NGX_CONF_UNSET;
     gmcf->timezone = NGX_CONF_UNSET;

@@ -52,6 +52,8 @@ typedef struct {
     ngx_http_gate_secret_t     secret;
     ngx_http_gate_secret_t     previous;
     ngx_http_gate_series_t    *series;    /* NULL: no gate_zone, or full */
+    ngx_str_node_t             by_name;
+    ngx_rbtree_node_t          by_id;
 } ngx_http_gate_project_t;
 
 
@@ -62,10 +64,14 @@ typedef struct {
 
 
 typedef struct {
-    ngx_array_t                secrets;   /* ngx_http_gate_secret_t * */
+    ngx_array_t                secrets;   /* ngx_http_gate_secret_t * of
+                                             secret_file */
     ngx_msec_t                 secret_check; /* 0: off */
     ngx_flag_t                 core_dump;
     ngx_array_t                projects;  /* ngx_http_gate_project_t * */
+    ngx_rbtree_t               names;     /* of projects */
+    ngx_rbtree_t               ids;
+    ngx_rbtree_node_t          sentinel;
 
     /* per-worker memory of one synchronous parse-and-sign at a time */
     u_char                    *scratch;
@@ -100,7 +106,7 @@ typedef enum {
 typedef struct {
     ngx_http_complex_value_t  *sign;      /* NULL: off */
     ngx_http_gate_project_t   *project;   /* NULL: known at run time only */
-    ngx_array_t               *verify;    /* ngx_http_gate_verifier_t */
+    ngx_array_t               *verify;    /* ngx_http_gate_verifier_t, by id */
     ngx_uint_t                 validate;  /* gate_validate_e */
     ngx_uint_t                 sort;      /* gate_order_e */
     ngx_uint_t                 max_depth;
@@ -292,6 +298,8 @@ ngx_uint_t ngx_http_gate_is_left(ngx_http_gate_ctx_t *ctx);
  * Counts a request that is over.
  */
 void ngx_http_gate_count(ngx_http_gate_ctx_t *ctx);
+
+void ngx_http_gate_init_projects(ngx_http_gate_main_conf_t *gmcf);
 
 ngx_http_gate_project_t *ngx_http_gate_find_project(
     ngx_http_gate_main_conf_t *gmcf, ngx_str_t *name);

@@ -39,6 +39,8 @@ static char *ngx_http_gate_project_set_file(ngx_conf_t *cf,
     ngx_http_gate_secret_t *secret, ngx_str_t *value);
 static char *ngx_http_gate_project_check(ngx_conf_t *cf,
     ngx_http_gate_main_conf_t *gmcf, ngx_http_gate_project_t *project);
+static char *ngx_http_gate_project_add(ngx_http_gate_main_conf_t *gmcf,
+    ngx_http_gate_project_t *project);
 
 
 static ngx_http_gate_project_param_t  ngx_http_gate_project_params[] = {
@@ -241,9 +243,6 @@ static char *
 ngx_http_gate_project_set_file(ngx_conf_t *cf, ngx_http_gate_secret_t *secret,
     ngx_str_t *value)
 {
-    ngx_http_gate_secret_t     **sp;
-    ngx_http_gate_main_conf_t   *gmcf;
-
     if (secret->path.data != NULL) {
         return "is duplicate";
     }
@@ -260,15 +259,6 @@ ngx_http_gate_project_set_file(ngx_conf_t *cf, ngx_http_gate_secret_t *secret,
         return NGX_CONF_ERROR;
     }
 
-    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gate_module);
-
-    sp = ngx_array_push(&gmcf->secrets);
-    if (sp == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *sp = secret;
-
     return NGX_CONF_OK;
 }
 
@@ -277,7 +267,7 @@ static char *
 ngx_http_gate_project_check(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
     ngx_http_gate_project_t *project)
 {
-    ngx_http_gate_project_t  *other, **pp;
+    ngx_http_gate_project_t  *other;
 
     if (project->id == 0 || project->secret.path.data == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -297,6 +287,17 @@ ngx_http_gate_project_check(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
         return NGX_CONF_ERROR;
     }
 
+    return ngx_http_gate_project_add(gmcf, project);
+}
+
+
+static char *
+ngx_http_gate_project_add(ngx_http_gate_main_conf_t *gmcf,
+    ngx_http_gate_project_t *project)
+{
+    ngx_http_gate_secret_t   **sp;
+    ngx_http_gate_project_t  **pp;
+
     pp = ngx_array_push(&gmcf->projects);
     if (pp == NULL) {
         return NGX_CONF_ERROR;
@@ -304,65 +305,93 @@ ngx_http_gate_project_check(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
 
     *pp = project;
 
+    sp = ngx_array_push(&gmcf->secrets);
+    if (sp == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *sp = &project->secret;
+
+    if (project->previous.path.data != NULL) {
+        project->secret.previous = &project->previous;
+    }
+
+    project->by_name.str = project->name;
+    project->by_name.node.key = ngx_crc32_short(project->name.data,
+                                                project->name.len);
+    ngx_rbtree_insert(&gmcf->names, &project->by_name.node);
+
+    project->by_id.key = project->id;
+    ngx_rbtree_insert(&gmcf->ids, &project->by_id);
+
     return NGX_CONF_OK;
+}
+
+
+void
+ngx_http_gate_init_projects(ngx_http_gate_main_conf_t *gmcf)
+{
+    ngx_rbtree_init(&gmcf->names, &gmcf->sentinel,
+                    ngx_str_rbtree_insert_value);
+    ngx_rbtree_init(&gmcf->ids, &gmcf->sentinel, ngx_rbtree_insert_value);
 }
 
 
 ngx_http_gate_project_t *
 ngx_http_gate_find_project(ngx_http_gate_main_conf_t *gmcf, ngx_str_t *name)
 {
-    ngx_uint_t                 i;
-    ngx_http_gate_project_t  **pp;
+    ngx_str_node_t  *sn;
 
-    pp = gmcf->projects.elts;
-
-    for (i = 0; i < gmcf->projects.nelts; i++) {
-
-        if (pp[i]->name.len == name->len
-            && ngx_memcmp(pp[i]->name.data, name->data, name->len) == 0)
-        {
-            return pp[i];
-        }
+    sn = ngx_str_rbtree_lookup(&gmcf->names, name,
+                               ngx_crc32_short(name->data, name->len));
+    if (sn == NULL) {
+        return NULL;
     }
 
-    return NULL;
+    return (ngx_http_gate_project_t *)
+               ((u_char *) sn - offsetof(ngx_http_gate_project_t, by_name));
 }
 
 
 ngx_http_gate_project_t *
 ngx_http_gate_find_project_id(ngx_http_gate_main_conf_t *gmcf, uint32_t id)
 {
-    ngx_uint_t                 i;
-    ngx_http_gate_project_t  **pp;
+    ngx_rbtree_node_t  *node;
 
-    pp = gmcf->projects.elts;
+    node = gmcf->ids.root;
 
-    for (i = 0; i < gmcf->projects.nelts; i++) {
-        if (pp[i]->id == id) {
-            return pp[i];
+    while (node != &gmcf->sentinel) {
+
+        if (node->key == id) {
+            return ngx_rbtree_data(node, ngx_http_gate_project_t, by_id);
         }
+
+        node = (id < node->key) ? node->left : node->right;
     }
 
     return NULL;
 }
 
 
+/* no name is digits alone */
+
 ngx_http_gate_project_t *
 ngx_http_gate_find_project_any(ngx_http_gate_main_conf_t *gmcf,
     ngx_str_t *value)
 {
-    off_t                     id;
-    ngx_http_gate_project_t  *project;
+    off_t  id;
 
-    project = ngx_http_gate_find_project(gmcf, value);
-
-    if (project != NULL || value->len == 0 || value->data[0] == '0') {
-        return project;
+    if (value->len == 0 || value->data[0] < '1' || value->data[0] > '9') {
+        return ngx_http_gate_find_project(gmcf, value);
     }
 
     id = ngx_atoof(value->data, value->len);
 
-    if (id < 1 || id > (off_t) GATE_MAX_PROJECT_ID) {
+    if (id == NGX_ERROR) {
+        return ngx_http_gate_find_project(gmcf, value);
+    }
+
+    if (id > (off_t) GATE_MAX_PROJECT_ID) {
         return NULL;
     }
 

@@ -2,64 +2,58 @@
 /*
  * Copyright (C) nginx-gate authors
  *
- * Keys in files: read, looked at from time to time, kept out of core files.
+ * Reads secret files, and makes keys of what they hold.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_event.h>
 
 #include "ngx_http_gate_secrets.h"
 
 
-/* a file that is being written must look the same after this time */
+/* what is written to longer than this fails the configuration */
 
-#define NGX_HTTP_GATE_SECRET_SETTLE  200
+#define NGX_HTTP_GATE_SECRET_TRIES  10
 
-#define NGX_HTTP_GATE_SECRET_CHANGED  1
-#define NGX_HTTP_GATE_SECRET_FAILED   2
+/*
+ * In milliseconds, more than the ticks of file systems: what changes twice in
+ * a tick has the same times.
+ */
 
+#define NGX_HTTP_GATE_SECRET_TICK   3000
 
-/* what a file holds, or why it cannot be used; fmt takes directive, path */
 
 typedef struct {
-    u_char       data[NGX_HTTP_GATE_SECRET_MAX + sizeof(CRLF)];
-    size_t       len;
-    const char  *fmt;
-    ngx_err_t    err;
-    ngx_uint_t   open;      /* unsigned  open:1;  readable by everyone */
+    u_char                 data[NGX_HTTP_GATE_SECRET_MAX + sizeof(CRLF)];
+    size_t                 len;
+    ngx_http_gate_look_t  *look;
 } ngx_http_gate_secret_file_t;
 
 
-static ngx_int_t ngx_http_gate_secret_read(ngx_str_t *path,
+static gate_key_t *ngx_http_gate_secret_look_settled(
+    ngx_http_gate_secret_t *secret);
+static void ngx_http_gate_secret_cleanup(void *data);
+static ngx_int_t ngx_http_gate_secret_read(ngx_fd_t fd,
     ngx_http_gate_secret_file_t *file);
-static ngx_int_t ngx_http_gate_secret_failed(
-    ngx_http_gate_secret_file_t *file, const char *fmt, ngx_err_t err);
+static ngx_int_t ngx_http_gate_secret_failed(ngx_http_gate_look_t *look,
+    const char *fmt, ngx_err_t err);
 static ngx_int_t ngx_http_gate_secret_stat(ngx_fd_t fd,
-    ngx_http_gate_secret_file_t *file);
+    ngx_http_gate_look_t *look);
 static ngx_int_t ngx_http_gate_secret_fill(ngx_fd_t fd,
     ngx_http_gate_secret_file_t *file);
-static gate_key_t *ngx_http_gate_secret_key(ngx_http_gate_secret_file_t *file,
-    u_char *print);
-static void ngx_http_gate_secret_cleanup(void *data);
-static void ngx_http_gate_secrets_handler(ngx_event_t *ev);
-static ngx_uint_t ngx_http_gate_secrets_look(ngx_http_gate_watch_t *watch,
-    ngx_log_t *log);
-static ngx_uint_t ngx_http_gate_secret_look(ngx_http_gate_secret_t *secret,
-    ngx_log_t *log);
-static ngx_uint_t ngx_http_gate_secret_keep(ngx_http_gate_secret_t *secret,
-    ngx_http_gate_secret_file_t *file, ngx_log_t *log);
-static ngx_uint_t ngx_http_gate_secret_take(ngx_http_gate_secret_t *secret,
-    gate_key_t *key, u_char *print, ngx_log_t *log);
+static ngx_int_t ngx_http_gate_secret_still(ngx_fd_t fd,
+    ngx_http_gate_look_t *look);
+static gate_key_t *ngx_http_gate_secret_key(ngx_http_gate_secret_file_t *file);
+static void ngx_http_gate_stamp_set(ngx_http_gate_stamp_t *stamp,
+    ngx_file_info_t *fi);
 
 
 ngx_int_t
 ngx_http_gate_secret_load(ngx_conf_t *cf, ngx_http_gate_secret_t *secret)
 {
-    ngx_int_t                    rc;
-    ngx_pool_cleanup_t          *cln;
-    ngx_http_gate_secret_file_t  file;
+    ngx_pool_cleanup_t    *cln;
+    ngx_http_gate_look_t  *look;
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     if (cln == NULL) {
@@ -70,112 +64,172 @@ ngx_http_gate_secret_load(ngx_conf_t *cf, ngx_http_gate_secret_t *secret)
     cln->data = secret;
 
     secret->generation = 1;
+    secret->key = ngx_http_gate_secret_look_settled(secret);
 
-    rc = ngx_http_gate_secret_read(&secret->path, &file);
+    look = &secret->seen;
 
-    if (rc == NGX_DECLINED && secret->optional) {
-        return NGX_OK;
-    }
-
-    if (rc != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, file.err, file.fmt,
+    if (look->fmt != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, look->err, look->fmt,
                            secret->directive, &secret->path);
         return NGX_ERROR;
     }
 
-    if (file.open) {
+    if (look->open) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "\"%s\": \"%V\" is readable by everyone",
                            secret->directive, &secret->path);
     }
 
-    secret->key = ngx_http_gate_secret_key(&file, secret->print);
+    ngx_memcpy(secret->print, look->print, GATE_SIGNATURE_LEN);
 
-    if (secret->key == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%s\": gate_key_create() failed",
-                           secret->directive);
-        return NGX_ERROR;
+    if (secret->key != NULL) {
+        secret->loaded = ngx_time();
     }
-
-    secret->loaded = ngx_time();
-    ngx_memcpy(secret->seen, secret->print, GATE_SIGNATURE_LEN);
 
     return NGX_OK;
 }
 
 
-/* NGX_DECLINED where there is no file; file->data is empty but for NGX_OK */
+/*
+ * Who reloads right after the change of a key may come in the middle of it.
+ * It is not much that many files wait: the next ones are older by then.
+ */
 
-static ngx_int_t
-ngx_http_gate_secret_read(ngx_str_t *path, ngx_http_gate_secret_file_t *file)
+static gate_key_t *
+ngx_http_gate_secret_look_settled(ngx_http_gate_secret_t *secret)
 {
-    ngx_fd_t   fd;
-    ngx_int_t  rc;
+    int64_t      age;
+    ngx_uint_t   i;
+    gate_key_t  *key;
 
-    file->len = 0;
-    file->open = 0;
+    for (i = 0; /* void */ ; i++) {
+
+        key = ngx_http_gate_secret_look(secret, &secret->seen);
+
+        age = ngx_http_gate_stamp_age(&secret->seen.stamp);
+
+        if (age < 0 || age >= NGX_HTTP_GATE_SECRET_SETTLE) {
+            return key;
+        }
+
+        gate_key_destroy(key);
+
+        if (i == NGX_HTTP_GATE_SECRET_TRIES) {
+            (void) ngx_http_gate_secret_failed(&secret->seen, "\"%s\": \"%V\" "
+                                               "is written to all the time",
+                                               0);
+            return NULL;
+        }
+
+        ngx_msleep((ngx_msec_t) (NGX_HTTP_GATE_SECRET_SETTLE - age));
+    }
+}
+
+
+static void
+ngx_http_gate_secret_cleanup(void *data)
+{
+    ngx_http_gate_secret_t *secret = data;
+
+    gate_key_destroy(secret->key);
+    secret->key = NULL;
+}
+
+
+gate_key_t *
+ngx_http_gate_secret_look(ngx_http_gate_secret_t *secret,
+    ngx_http_gate_look_t *look)
+{
+    ngx_fd_t                      fd;
+    ngx_err_t                     err;
+    gate_key_t                   *key;
+    ngx_http_gate_secret_file_t   file;
+
+    ngx_memzero(look, sizeof(ngx_http_gate_look_t));
+
+    file.look = look;
 
     /* a FIFO in place of the file must not block us */
 
-    fd = ngx_open_file(path->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+    fd = ngx_open_file(secret->path.data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
                        NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
-        (void) ngx_http_gate_secret_failed(file, "\"%s\": cannot open \"%V\"",
-                                           ngx_errno);
+        err = ngx_errno;
+        look->stamp.err = err;
+        look->known = 1;
 
-        return (file->err == NGX_ENOENT) ? NGX_DECLINED : NGX_ERROR;
+        if (err != NGX_ENOENT || !secret->optional) {
+            (void) ngx_http_gate_secret_failed(look,
+                                               "\"%s\": cannot open \"%V\"",
+                                               err);
+        }
+
+        return NULL;
     }
 
-    rc = ngx_http_gate_secret_stat(fd, file);
+    key = NULL;
 
-    if (rc == NGX_OK) {
-        rc = ngx_http_gate_secret_fill(fd, file);
+    if (ngx_http_gate_secret_read(fd, &file) == NGX_OK) {
+        key = ngx_http_gate_secret_key(&file);
     }
+
+    ngx_explicit_memzero(file.data, sizeof(file.data));
 
     (void) ngx_close_file(fd);
 
-    if (rc != NGX_OK) {
-        ngx_explicit_memzero(file->data, sizeof(file->data));
-    }
-
-    return rc;
+    return key;
 }
 
 
 static ngx_int_t
-ngx_http_gate_secret_failed(ngx_http_gate_secret_file_t *file,
-    const char *fmt, ngx_err_t err)
+ngx_http_gate_secret_read(ngx_fd_t fd, ngx_http_gate_secret_file_t *file)
 {
-    file->fmt = fmt;
-    file->err = err;
+    if (ngx_http_gate_secret_stat(fd, file->look) != NGX_OK
+        || ngx_http_gate_secret_fill(fd, file) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_gate_secret_still(fd, file->look);
+}
+
+
+static ngx_int_t
+ngx_http_gate_secret_failed(ngx_http_gate_look_t *look, const char *fmt,
+    ngx_err_t err)
+{
+    look->fmt = fmt;
+    look->err = err;
 
     return NGX_ERROR;
 }
 
 
 static ngx_int_t
-ngx_http_gate_secret_stat(ngx_fd_t fd, ngx_http_gate_secret_file_t *file)
+ngx_http_gate_secret_stat(ngx_fd_t fd, ngx_http_gate_look_t *look)
 {
     ngx_file_info_t  fi;
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        return ngx_http_gate_secret_failed(file, "\"%s\": " ngx_fd_info_n
+        look->stamp.err = ngx_errno;
+        return ngx_http_gate_secret_failed(look, "\"%s\": " ngx_fd_info_n
                                            " \"%V\" failed", ngx_errno);
     }
 
+    ngx_http_gate_stamp_set(&look->stamp, &fi);
+
     if (!ngx_is_file(&fi)) {
-        return ngx_http_gate_secret_failed(file, "\"%s\": \"%V\" is not "
+        return ngx_http_gate_secret_failed(look, "\"%s\": \"%V\" is not "
                                            "a regular file", 0);
     }
 
     if (fi.st_mode & S_IWOTH) {
-        return ngx_http_gate_secret_failed(file, "\"%s\": \"%V\" is writable "
+        return ngx_http_gate_secret_failed(look, "\"%s\": \"%V\" is writable "
                                            "by everyone", 0);
     }
 
-    file->open = ((fi.st_mode & S_IROTH) != 0);
+    look->open = ((fi.st_mode & S_IROTH) != 0);
 
     return NGX_OK;
 }
@@ -198,7 +252,7 @@ ngx_http_gate_secret_fill(ngx_fd_t fd, ngx_http_gate_secret_file_t *file)
         }
 
         if (n == -1) {
-            return ngx_http_gate_secret_failed(file,
+            return ngx_http_gate_secret_failed(file->look,
                                                "\"%s\": cannot read \"%V\"",
                                                ngx_errno);
         }
@@ -219,13 +273,13 @@ ngx_http_gate_secret_fill(ngx_fd_t fd, ngx_http_gate_secret_file_t *file)
     }
 
     if (len > NGX_HTTP_GATE_SECRET_MAX) {
-        return ngx_http_gate_secret_failed(file, "\"%s\": \"%V\" has more "
-                                           "than 4096 bytes", 0);
+        return ngx_http_gate_secret_failed(file->look, "\"%s\": \"%V\" has "
+                                           "more than 4096 bytes", 0);
     }
 
     if (len == 0) {
-        return ngx_http_gate_secret_failed(file, "\"%s\": \"%V\" is empty",
-                                           0);
+        return ngx_http_gate_secret_failed(file->look,
+                                           "\"%s\": \"%V\" is empty", 0);
     }
 
     file->len = len;
@@ -234,236 +288,111 @@ ngx_http_gate_secret_fill(ngx_fd_t fd, ngx_http_gate_secret_file_t *file)
 }
 
 
-/*
- * Makes the key, and a print that tells it from others: its signature of
- * nothing.  Wipes the file's content.
- */
+static ngx_int_t
+ngx_http_gate_secret_still(ngx_fd_t fd, ngx_http_gate_look_t *look)
+{
+    ngx_file_info_t        fi;
+    ngx_http_gate_stamp_t  after;
+
+    if (ngx_fd_info(fd, &fi) != NGX_FILE_ERROR) {
+
+        ngx_http_gate_stamp_set(&after, &fi);
+
+        if (!ngx_http_gate_stamps_differ(&look->stamp, &after)) {
+            look->known = (ngx_http_gate_stamp_age(&after)
+                           >= NGX_HTTP_GATE_SECRET_TICK);
+            return NGX_OK;
+        }
+    }
+
+    return ngx_http_gate_secret_failed(look, "\"%s\": \"%V\" is being "
+                                       "written", 0);
+}
+
+
+/* makes a print, too, that tells the key from others: what it signs nothing */
 
 static gate_key_t *
-ngx_http_gate_secret_key(ngx_http_gate_secret_file_t *file, u_char *print)
+ngx_http_gate_secret_key(ngx_http_gate_secret_file_t *file)
 {
     gate_key_t    *key;
     gate_canon_t   nothing;
 
     key = gate_key_create(file->data, file->len);
 
-    ngx_explicit_memzero(file->data, sizeof(file->data));
+    if (key != NULL) {
+        ngx_memzero(&nothing, sizeof(gate_canon_t));
 
-    if (key == NULL) {
-        return NULL;
-    }
+        if (gate_sign(key, &nothing, file->look->print) == GATE_OK) {
+            return key;
+        }
 
-    ngx_memzero(&nothing, sizeof(gate_canon_t));
-
-    if (gate_sign(key, &nothing, print) != GATE_OK) {
         gate_key_destroy(key);
-        return NULL;
     }
 
-    return key;
+    (void) ngx_http_gate_secret_failed(file->look, "\"%s\": no key can be "
+                                       "made of \"%V\"", 0);
+
+    return NULL;
+}
+
+
+void
+ngx_http_gate_secret_stamp(ngx_http_gate_secret_t *secret,
+    ngx_http_gate_stamp_t *stamp)
+{
+    ngx_file_info_t  fi;
+
+    if (ngx_file_info(secret->path.data, &fi) == NGX_FILE_ERROR) {
+        ngx_memzero(stamp, sizeof(ngx_http_gate_stamp_t));
+        stamp->err = ngx_errno;
+        return;
+    }
+
+    ngx_http_gate_stamp_set(stamp, &fi);
 }
 
 
 static void
-ngx_http_gate_secret_cleanup(void *data)
+ngx_http_gate_stamp_set(ngx_http_gate_stamp_t *stamp, ngx_file_info_t *fi)
 {
-    ngx_http_gate_secret_t *secret = data;
-
-    gate_key_destroy(secret->key);
-    secret->key = NULL;
+    stamp->dev = fi->st_dev;
+    stamp->uniq = ngx_file_uniq(fi);
+    stamp->size = ngx_file_size(fi);
+    stamp->mtime = fi->st_mtim;
+    stamp->ctime = fi->st_ctim;
+    stamp->err = 0;
 }
 
 
-ngx_int_t
-ngx_http_gate_secrets_watch(ngx_cycle_t *cycle, ngx_array_t *secrets,
-    ngx_msec_t interval)
+ngx_uint_t
+ngx_http_gate_stamps_differ(ngx_http_gate_stamp_t *one,
+    ngx_http_gate_stamp_t *two)
 {
-    ngx_http_gate_watch_t  *watch;
-
-    watch = ngx_pcalloc(cycle->pool, sizeof(ngx_http_gate_watch_t));
-    if (watch == NULL) {
-        return NGX_ERROR;
-    }
-
-    watch->secrets = secrets;
-
-    /* a change is taken within the interval, the second look included */
-
-    watch->interval = interval - ngx_min(NGX_HTTP_GATE_SECRET_SETTLE,
-                                         interval / 2);
-
-    watch->event.handler = ngx_http_gate_secrets_handler;
-    watch->event.data = watch;
-    watch->event.log = cycle->log;
-    watch->event.cancelable = 1;
-
-    /*
-     * a worker that replaces a dead one has the keys that the master read:
-     * it must not begin with what the others have put aside
-     */
-
-    if (ngx_http_gate_secrets_look(watch, cycle->log)
-        & NGX_HTTP_GATE_SECRET_CHANGED)
-    {
-        ngx_msleep(ngx_min(NGX_HTTP_GATE_SECRET_SETTLE, watch->interval));
-        (void) ngx_http_gate_secrets_look(watch, cycle->log);
-    }
-
-    ngx_add_timer(&watch->event, watch->interval);
-
-    return NGX_OK;
+    return one->err != two->err
+           || one->dev != two->dev
+           || one->uniq != two->uniq
+           || one->size != two->size
+           || one->mtime.tv_sec != two->mtime.tv_sec
+           || one->mtime.tv_nsec != two->mtime.tv_nsec
+           || one->ctime.tv_sec != two->ctime.tv_sec
+           || one->ctime.tv_nsec != two->ctime.tv_nsec;
 }
 
 
-static void
-ngx_http_gate_secrets_handler(ngx_event_t *ev)
+/* nobody can set ctime, not even by copying times with a file */
+
+int64_t
+ngx_http_gate_stamp_age(ngx_http_gate_stamp_t *stamp)
 {
-    ngx_http_gate_watch_t *watch = ev->data;
+    struct timeval  tv;
 
-    ngx_uint_t  again;
-
-    again = ngx_http_gate_secrets_look(watch, ev->log);
-
-    ngx_add_timer(ev, again ? ngx_min(NGX_HTTP_GATE_SECRET_SETTLE,
-                                      watch->interval)
-                            : watch->interval);
-}
-
-
-/* what has to be looked at again soon: a file may be caught half-written */
-
-static ngx_uint_t
-ngx_http_gate_secrets_look(ngx_http_gate_watch_t *watch, ngx_log_t *log)
-{
-    ngx_uint_t                i, again, optional;
-    ngx_http_gate_secret_t  **secret;
-
-    again = 0;
-    secret = watch->secrets->elts;
-
-    /*
-     * who changes a key writes the previous one first: read last, it is never
-     * taken later than the new one
-     */
-
-    for (optional = 0; optional < 2; optional++) {
-        for (i = 0; i < watch->secrets->nelts; i++) {
-            if (secret[i]->optional == optional) {
-                again |= ngx_http_gate_secret_look(secret[i], log);
-            }
-        }
+    if (stamp->err) {
+        return INT64_MAX;
     }
 
-    return again;
-}
+    ngx_gettimeofday(&tv);
 
-
-static ngx_uint_t
-ngx_http_gate_secret_look(ngx_http_gate_secret_t *secret, ngx_log_t *log)
-{
-    u_char                        print[GATE_SIGNATURE_LEN];
-    ngx_int_t                     rc;
-    gate_key_t                   *key;
-    ngx_http_gate_secret_file_t   file;
-
-    rc = ngx_http_gate_secret_read(&secret->path, &file);
-
-    if (rc == NGX_DECLINED && secret->optional) {
-        ngx_memzero(print, sizeof(print));
-        return ngx_http_gate_secret_take(secret, NULL, print, log);
-    }
-
-    if (rc == NGX_OK) {
-        key = ngx_http_gate_secret_key(&file, print);
-
-        if (key != NULL) {
-            return ngx_http_gate_secret_take(secret, key, print, log);
-        }
-
-        (void) ngx_http_gate_secret_failed(&file, "\"%s\": no key can be made "
-                                           "of \"%V\"", 0);
-    }
-
-    return ngx_http_gate_secret_keep(secret, &file, log);
-}
-
-
-/* every worker sees what is wrong with a file: one of them says it */
-
-static ngx_uint_t
-ngx_http_gate_secret_keep(ngx_http_gate_secret_t *secret,
-    ngx_http_gate_secret_file_t *file, ngx_log_t *log)
-{
-    u_char      *last;
-    u_char       reason[NGX_MAX_ERROR_STR];
-    ngx_uint_t   level;
-
-    if (secret->failed == file->fmt) {
-        return 0;
-    }
-
-    if (secret->failing != file->fmt) {
-        secret->failing = file->fmt;
-        return NGX_HTTP_GATE_SECRET_FAILED;
-    }
-
-    secret->failed = file->fmt;
-
-    level = NGX_LOG_ERR;
-
-    if ((ngx_worker != 0 || ngx_exiting)
-        && (file->err == 0 || file->err == NGX_ENOENT
-            || file->err == NGX_EACCES))
-    {
-        level = NGX_LOG_INFO;
-    }
-
-    last = ngx_snprintf(reason, sizeof(reason), file->fmt, secret->directive,
-                        &secret->path);
-
-    ngx_log_error(level, log, file->err, "%*s: the key before stays in use",
-                  (size_t) (last - reason), reason);
-
-    return 0;
-}
-
-
-static ngx_uint_t
-ngx_http_gate_secret_take(ngx_http_gate_secret_t *secret, gate_key_t *key,
-    u_char *print, ngx_log_t *log)
-{
-    secret->failing = NULL;
-
-    if (secret->failed != NULL) {
-        secret->failed = NULL;
-        ngx_log_error(NGX_LOG_NOTICE, log, 0, "\"%V\" can be used again",
-                      &secret->path);
-    }
-
-    if ((key == NULL) == (secret->key == NULL)
-        && ngx_memcmp(print, secret->print, GATE_SIGNATURE_LEN) == 0)
-    {
-        gate_key_destroy(key);
-        ngx_memcpy(secret->seen, print, GATE_SIGNATURE_LEN);
-        return 0;
-    }
-
-    if (ngx_memcmp(print, secret->seen, GATE_SIGNATURE_LEN) != 0) {
-        gate_key_destroy(key);
-        ngx_memcpy(secret->seen, print, GATE_SIGNATURE_LEN);
-        return NGX_HTTP_GATE_SECRET_CHANGED;
-    }
-
-    gate_key_destroy(secret->key);
-
-    secret->key = key;
-    secret->loaded = (key != NULL) ? ngx_time() : 0;
-    secret->generation++;
-    ngx_memcpy(secret->print, print, GATE_SIGNATURE_LEN);
-
-    ngx_log_error(NGX_LOG_NOTICE, log, 0, "\"%s\": \"%V\" %s",
-                  secret->directive, &secret->path,
-                  key != NULL ? "has a new key" : "is gone, and its key");
-
-    return 0;
+    return ((int64_t) tv.tv_sec - stamp->ctime.tv_sec) * 1000
+           + tv.tv_usec / 1000 - stamp->ctime.tv_nsec / 1000000;
 }
