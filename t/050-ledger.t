@@ -1471,3 +1471,18 @@ KZT 20/2
 --- errors
 --- no_error_log
 [alert]
+
+
+
+=== TEST 59: a part of an answer is not asked for
+--- config eval: ::way_to('http://gate', 'proxy_force_ranges on;')
+--- limits
+KZT max=100
+--- steps
+! my $res = ::post_payout('a', 10, headers => ['Range: bytes=0-9']); Test::More::is("$res->{status} $res->{body}", '200 ' . $::answers{ok}{body}, 'the whole answer')
+b 20 up=refused -> 400 relayed
+--- ledger
+a accepted 10
+b refused 0
+--- totals
+KZT 10/1

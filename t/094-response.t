@@ -110,7 +110,8 @@ sub ask {
     return Gate::Http::post($opt{at} // '/v2/payment/status',
         '{"general":{"payment_id":"' . ($opt{id} // 'a') . '"}}',
         headers => ['Content-Type: application/json',
-                    'Accept-Encoding: gzip, br'], timeout => 20);
+                    'Accept-Encoding: gzip, br', @{ $opt{headers} // [] }],
+        timeout => 20);
 }
 
 sub _is { return Test::More::is($_[0], $_[1], $_[2]) }
@@ -153,6 +154,22 @@ sub refused {
     _is(scalar(@lines), 1, "$name: logged once");
     Test::More::like($lines[0] // '', qr/\[error\] .*: \Q$reason\E(?: while |,)/,
                      "$name: logged");
+}
+
+# The whole answer, whatever part of it is asked for.
+
+sub whole {
+    my ($name, $text, @headers) = @_;
+
+    my $res = ask({ body => $text, header => ['ETag: "1"',
+                                              'Accept-Ranges: bytes'] },
+                  headers => \@headers);
+
+    _is($res->{status}, 200, "$name: status");
+    _is($res->{body}, $text, "$name: the same bytes");
+    _is($res->{headers}{'content-length'}, length $text, "$name: length");
+    _is($res->{headers}{'content-range'}, undef, "$name: no range");
+    _is($res->{headers}{'accept-ranges'}, undef, "$name: nor ranges");
 }
 
 sub large {
@@ -707,6 +724,19 @@ $::example_ignores . $::verify . $::elsewhere
 --- steps
 ! passes('an answer', $::good, answer => { header => ['X-Accel-Expires: @1', 'X-Of-Gate: 1'] })
 ! refused('an old one', $::good, "it is not Gate's", answer => { hang => 1 })
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 29: a part of an answer
+--- config eval: $::verify =~ s/proxy_pass  /proxy_force_ranges on; proxy_pass /gr
+--- steps
+! whole("range $_", $::good, "Range: bytes=$_") for '0-9', '5-', '-7', '0-0,5-9', '100000-', '0-999999'
+! whole('if it is the same', $::good, 'Range: bytes=1-9', 'If-Range: "1"')
+! whole('of 60 KB', large(60000), 'Range: bytes=9-19')
+! refused('of a forgery', $::state, 'it is not signed', headers => ['Range: bytes=0-9'])
 --- errors
 --- no_error_log
 [alert]

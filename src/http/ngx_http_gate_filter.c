@@ -80,6 +80,13 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
+    /*
+     * ranges would be cut from a body that is held back before its headers
+     * say so, and from one that is read for the ledger
+     */
+
+    ngx_http_clear_accept_ranges(r);
+
     if (ctx->copy != NULL) {
         ngx_http_gate_outcome_header(r, ctx);
     }
