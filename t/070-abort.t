@@ -33,6 +33,17 @@ _EOC_
         proxy_pass   http://gate;
         post_action  /action;
     }
+    location /patient/ {
+        gate_sign                  kz;
+        gate_limits                on;
+        proxy_ignore_client_abort  on;
+        proxy_pass                 http://gate;
+    }
+    location /unserved/ {
+        gate_sign                  kz;
+        gate_limits                on;
+        proxy_ignore_client_abort  on;
+    }
     location = /limits {
         gate_limits_status;
         post_action  /action;
@@ -149,6 +160,44 @@ sub leaves_with_action {
     $proxy->go();
     holds($name, 'ledger', \&ledger, 'a released 0');
     holds($name, 'totals', \&totals, 'KZT 0/0');
+}
+
+# The setting of proxy_pass holds while Redis is asked, too.
+
+sub is_patient {
+    my ($how, $stays) = @_;
+
+    return sub {
+        my ($name) = @_;
+
+        my ($conn) = payouts_waiting(['a', 100, at =>
+                                      '/patient/v2/payment/mobile/payout']);
+
+        $how->($conn);
+
+        # what came before is seen by now: there is one worker
+        Gate::Http::get('/', to => $gateway->socket_path());
+
+        $proxy->go();
+        check_answer($conn->answer(), '200', "$name: answer") if $stays;
+        holds($name, 'ledger', \&ledger, 'a accepted 100');
+        holds($name, 'totals', \&totals, 'KZT 100/1');
+        unlike(new_log(), qr/prematurely closed/, "$name: nobody has left");
+    };
+}
+
+# There is nothing to be patient for without proxy_pass.
+
+sub is_not_patient {
+    my ($name) = @_;
+
+    my ($conn) = payouts_waiting(['a', 100, at =>
+                                  '/unserved/v2/payment/mobile/payout']);
+
+    $conn->half_close();
+    noticed($name, 1);
+    $proxy->go();
+    holds($name, 'ledger', \&ledger, 'a released 0');
 }
 
 sub limits_with_action {
@@ -518,6 +567,11 @@ $gateway->start();
 block('a client closes', leaves(sub { $_[0]->close() }));
 block('a client resets', leaves(sub { $_[0]->close(1) }));
 block('a client half-closes', leaves(sub { $_[0]->half_close() }));
+block('a client half-closes, and is to be answered',
+      is_patient(sub { $_[0]->half_close() }, 1), reached => 1);
+block('a client closes, and the payout is not stopped',
+      is_patient(sub { $_[0]->close() }, 0), reached => 1);
+block('a client half-closes, without proxy_pass', \&is_not_patient);
 block('nginx goes on without the client', \&leaves_with_action, reached => 1);
 block('the same with limits', \&limits_with_action, reached => 1);
 block('some leave, some stay', \&stays_beside, reached => 20);

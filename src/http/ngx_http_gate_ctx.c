@@ -20,6 +20,7 @@ static ngx_uint_t ngx_http_gate_count_answer(ngx_http_gate_ctx_t *ctx,
 static void ngx_http_gate_body_handler(ngx_http_request_t *r);
 static void ngx_http_gate_wait(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
+static ngx_flag_t ngx_http_gate_ignores_abort(ngx_http_request_t *r);
 static void ngx_http_gate_resume_handler(ngx_event_t *ev);
 
 
@@ -240,7 +241,11 @@ ngx_http_gate_body_handler(ngx_http_request_t *r)
 }
 
 
-/* a client that leaves is noticed: the context's cleanup ends the waiting */
+/*
+ * A client that leaves is noticed: the context's cleanup ends the waiting.
+ * Not where proxy_pass would not care: one that only shuts its side down still
+ * waits for the answer.
+ */
 
 static void
 ngx_http_gate_wait(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
@@ -251,8 +256,14 @@ ngx_http_gate_wait(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     ctx->uri_changes = r->uri_changes;
 
-    r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
+
+    if (ngx_http_gate_ignores_abort(r)) {
+        r->read_event_handler = ngx_http_block_reading;
+        return;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
 
     /* one that has left before causes no other event */
 
@@ -266,6 +277,61 @@ ngx_http_gate_wait(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         r->write_event_handler = ngx_http_core_run_phases;
         ngx_http_core_run_phases(r);
     }
+}
+
+
+void
+ngx_http_gate_find_proxy(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf)
+{
+    ngx_uint_t      i;
+    ngx_module_t   *m;
+    ngx_command_t  *cmd;
+
+    static ngx_str_t  name = ngx_string("proxy_ignore_client_abort");
+
+    for (i = 0; i < cf->cycle->modules_n; i++) {
+        m = cf->cycle->modules[i];
+
+        if (m->type != NGX_HTTP_MODULE || m->commands == NULL
+            || ngx_strcmp(m->name, "ngx_http_proxy_module") != 0)
+        {
+            continue;
+        }
+
+        for (cmd = m->commands; cmd->name.len; cmd++) {
+            if (cmd->name.len == name.len
+                && ngx_strncmp(cmd->name.data, name.data, name.len) == 0
+                && cmd->set == ngx_conf_set_flag_slot
+                && cmd->conf == NGX_HTTP_LOC_CONF_OFFSET)
+            {
+                gmcf->proxy = m;
+                gmcf->ignore_abort = cmd;
+                return;
+            }
+        }
+    }
+}
+
+
+/* a location without a content handler has no proxy_pass */
+
+static ngx_flag_t
+ngx_http_gate_ignores_abort(ngx_http_request_t *r)
+{
+    char                       *conf;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (gmcf->proxy == NULL || clcf->handler == NULL) {
+        return 0;
+    }
+
+    conf = r->loc_conf[gmcf->proxy->ctx_index];
+
+    return *(ngx_flag_t *) (conf + gmcf->ignore_abort->offset);
 }
 
 

@@ -615,6 +615,8 @@ ngx_http_gate_init(ngx_conf_t *cf)
         return NGX_OK;
     }
 
+    ngx_http_gate_find_proxy(cf, gmcf);
+
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);

@@ -84,6 +84,10 @@ typedef struct {
     ngx_int_t                  timezone;  /* seconds east of UTC */
     time_t                     ledger_ttl;
 
+    /* of nginx's proxy module; NULL: nginx has none */
+    ngx_module_t              *proxy;
+    ngx_command_t             *ignore_abort;
+
     unsigned                   sign:1;    /* some location has gate_sign */
     unsigned                   verify:1;  /* some location has gate_verify */
     unsigned                   status:1;  /* some location has gate_status */
@@ -208,6 +212,12 @@ ngx_http_gate_ctx_t *ngx_http_gate_create_ctx(ngx_http_request_t *r);
  */
 ngx_int_t ngx_http_gate_read_body(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_http_gate_step_pt step);
+
+/*
+ * Finds the proxy module's setting of whether a client that leaves matters.
+ */
+void ngx_http_gate_find_proxy(ngx_conf_t *cf,
+    ngx_http_gate_main_conf_t *gmcf);
 
 /*
  * Takes the step from a posted event, outside of the caller's stack.
