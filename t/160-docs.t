@@ -340,6 +340,19 @@ sub test_endpoints {
     }
 }
 
+# --- what services are told
+
+sub test_service {
+    my $doc = document('doc/quickstart.md');
+    my $core = part(document('src/core/gate_callback.c'),
+                    'gate_statuses\[\] = \{', '\n\};');
+
+    told('status', 'doc/quickstart.md', $doc, \&code_span,
+         $core =~ /gate_string\("([^"]+)"\)/g);
+    told('header', 'doc/quickstart.md', $doc, \&code_span,
+         $example =~ /proxy_set_header +(X-Gate-[\w-]+)/g);
+}
+
 # --- snippets of configuration
 
 my ($snippets, @modules) = (0);
@@ -546,6 +559,7 @@ test_alerts();
 test_log();
 test_redis();
 test_endpoints();
+test_service();
 test_snippets();
 test_links();
 test_files();
