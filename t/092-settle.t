@@ -247,6 +247,27 @@ sub grown {
     } sort keys %$now;
 }
 
+# --- a callback whose amount is no integer, as the signature does not tell
+
+our $unread = 0;
+
+sub unread_post {
+    my ($id, $status, %opt) = @_;
+
+    my $text = callback($id, $status, amount => 400, note => 'unread '
+                        . ($opt{again} ? $unread : ++$unread));
+
+    $text =~ s/"sum":\{"amount":400/"sum":{"amount":400.0/ or die;
+
+    return post("$status again", signed_text($text), 'duplicate',
+                project => 1234, id => $id) if $opt{again};
+
+    return post("$status unread", signed_text($text), 'unread',
+                project => 1234, id => $id, payment_status => $status,
+                why => 'payment.sum.amount must be an integer',
+                with => { at => $opt{at} // '/callbacks' });
+}
+
 Gate::Callbacks::suite();
 
 run_tests();
@@ -658,4 +679,60 @@ a decline at=/forward             -> forward stale stale
 x success                         -> forward unknown
 y success proj=123                -> forward unknown
 a new-status                      -> forward ignored
-! is(grown(), 'kz again 1, kz ignored 1, kz settled 1, kz stale 2, kz unknown 1, kz updated 1, ua unknown 1', 'counters')
+! unread_post('a', 'decline') for 1 .. 2
+! unread_post('a', 'decline', again => 1)
+! is(grown(), 'kz again 1, kz ignored 1, kz settled 1, kz stale 2, kz unknown 1, kz unread 2, kz updated 1, ua unknown 1', 'counters')
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 28: what cannot be read settles nothing, and the true one does
+--- steps
+pay a 400                         -> 200
+! unread_post('a', $_) for qw( decline error reversed success partially_paid_out processing )
+! holds('counted', 'ledger', \&ledger, "a accepted 400\n")
+a decline                         -> forward settled
+! unread_post('a', 'success'); unread_post('a', 'success', again => 1) for 1 .. 2
+--- ledger
+a decline 0
+--- totals
+KZT 0/0
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 29: ids in digits, no values and spaces settle as they should
+--- steps
+pay 47 400                        -> 200
+pay b 400                         -> 200
+pay c 400                         -> 200
+! my $t = callback('47', 'decline', amount => 400); $t =~ s/"id":"47"/"id":47/; $t =~ s/1234/"1234"/; $t =~ s/"id":47,"type"/"id":"47","type"/; is(send_callback(signed_text($t))->{headers}{'x-settlement'}, 'settled', 'settlement')
+! my $t = callback('b', 'success', amount => 400); $t =~ s/"operation":\{.*\},"account":\{.*?\}/"operation":[],"operations":null,"account":[]/; $t =~ s/"type":"payout"/"type":null/; is(send_callback(signed_text($t))->{headers}{'x-settlement'}, 'settled', 'settlement')
+c partially paid out paid=150     -> forward settled
+--- ledger
+47 decline 0
+b success 400
+c partially_paid_out 150
+--- totals
+KZT 550/2
+
+
+
+=== TEST 30: with Redis away what cannot be read is passed on, if so configured
+--- http_config eval: $Gate::Callbacks::http_config =~ s/timeout=5s/timeout=700ms/r
+--- config eval: $::on . '    location = /forward { gate_verify kz; gate_callback_on_error forward; proxy_pass http://service/taken; }'
+--- steps
+pay a 400        -> 200
+! $::redis->freeze()
+! unread_post('a', 'decline', at => '/forward')
+! $::redis->thaw()
+! my $t = signed_text(callback('a', 'processing', amount => 400)); my $res; wait_until(15, sub { ($res = send_callback($t))->{status} != 503 }); is($res->{headers}{'x-settlement'}, 'updated', 'settlement')
+--- ledger
+a accepted 400
+--- errors
+--- no_error_log
+[alert]

@@ -323,3 +323,20 @@ a success -> streamed unknown
 ! in_stream(1)
 --- marks
 a delivered
+
+
+
+=== TEST 17: what cannot be read is there, too, and settles nothing
+--- steps
+pay a 400            -> 200
+! our $u = signed_text(callback('a', 'decline', amount => 400) =~ s/400/400.0/r); $::log = -s "$ENV{TEST_NGINX_SERVROOT}/logs/error.log"; is(send_callback($::u)->{headers}{'x-settlement'}, 'unread', 'settlement')
+! like(substr(log_text(), $::log), qr/\[error\] .*callback "a" of project "kz" is passed on, but settles nothing: it could not be read: payment.sum.amount must be an integer,/, 'told'); in_stream(1)
+! last_is($::u, project_id => 1234, payment_id => 'a', status => 'decline')
+! post('again', $::u, 'duplicate', @::kz); in_stream(1)
+--- ledger
+a accepted 400
+--- marks
+a delivered
+--- errors
+--- no_error_log
+[alert]

@@ -97,6 +97,15 @@ our $state = state_of('a', 'success');
 our $good = signed_text($state);
 our $not_found = '{"status":"error","code":"3061","message":"not found",'
                  . '"project_id":1234,"payment_id":"a"}';
+
+sub told_unread {
+    my $told = () = log_text() =~ /\[error\][ ].*answer[ ]to[ ]"a"[ ]of[ ]
+        project[ ]"kz"[ ]passes,[ ]but[ ]settles[ ]nothing:[ ]it[ ]could[ ]not
+        [ ]be[ ]read:[ ]payment\.sum\.amount[ ]must[ ]be[ ]an[ ]integer/gx;
+
+    Test::More::is($told, $_[0], 'told of what could not be read');
+}
+
 our $refusal = Gate::Outbound::refusal('gw_bad_answer', "Gate's answer could"
     . ' not be verified: ' . Gate::Outbound::may_be_paid(), 1234, 'a');
 our $cut = Gate::Outbound::refusal('gw_upstream', 'no valid answer from Gate: '
@@ -300,7 +309,7 @@ __DATA__
 ! refused('another project, its key', signed_text(state_of('a', 'success', proj => 123), key => 'ua'), 'it is of another project')
 ! refused('nested signature', $::good =~ s/"customer":\{/"customer":{"signature":"x",/r, 'it has members that the signature does not cover')
 ! refused('frame_mode', $::good =~ s/^\{/{"frame_mode":1,/r, 'it has members that the signature does not cover')
-! refused('another type', $::good =~ s/"amount":400/"amount":"400"/r, 'a field is not of its type')
+! refused('an id that cannot be read', signed_text($::state =~ s/"id":"a"/"id":1.5/r), 'it could not be read')
 --- errors
 --- no_error_log
 [alert]
@@ -737,6 +746,18 @@ $::example_ignores . $::verify . $::elsewhere
 ! whole('if it is the same', $::good, 'Range: bytes=1-9', 'If-Range: "1"')
 ! whole('of 60 KB', large(60000), 'Range: bytes=9-19')
 ! refused('of a forgery', $::state, 'it is not signed', headers => ['Range: bytes=0-9'])
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 30: signed, but it cannot be read
+--- steps
+! post_payout('a', 400, at => '/payouts/v2/payment/mobile/payout')
+! my $n = () = log_text() =~ /settles nothing/g; passes('no integer', signed_text(state_of('a', 'decline') =~ s/400/400.0/r)); told_unread($n + 1)
+--- ledger
+a accepted 400
 --- errors
 --- no_error_log
 [alert]

@@ -13,10 +13,34 @@
 #include "gate_payout.h"
 
 
+/* 255 characters of four bytes */
+
+#define GATE_MAX_STRING  (4 * GATE_MAX_PAYMENT_ID)
+
+
 typedef struct {
     gate_str_t     text;
     gate_status_e  status;
 } gate_status_t;
+
+
+/* a document, and the first of its fields that cannot be read */
+
+typedef struct {
+    const gate_doc_t  *doc;
+    gate_err_t        *err;
+    gate_rc_e          rc;
+} gate_reader_t;
+
+
+/* where a sum of money stands, and how an operator is told of it */
+
+typedef struct {
+    const char  *name;
+    const char  *path;
+    const char  *amount;
+    const char  *currency;
+} gate_sum_t;
 
 
 #define gate_is(str, text)                                                    \
@@ -26,29 +50,38 @@ typedef struct {
 #define gate_member(doc, parent, text)                                        \
     gate_json_member(doc, parent, text, sizeof(text) - 1)
 
+#define gate_sum(parent, name)                                                \
+    { name, parent "." name, parent "." name ".amount",                       \
+      parent "." name ".currency" }
 
-static uint32_t gate_callback_id(const gate_doc_t *doc, uint32_t parent);
+
+static uint32_t gate_callback_id(const gate_doc_t *doc, uint32_t node);
+static int gate_callback_integer(const gate_node_t *node, int64_t *n);
 static int gate_callback_melted(gate_str_t text, int is_key);
-static gate_rc_e gate_callback_payment(const gate_doc_t *doc, uint32_t payment,
-    gate_callback_t *callback, gate_err_t *err);
+static uint32_t gate_callback_value(const gate_doc_t *doc, uint32_t parent,
+    const char *name);
+static int gate_callback_empty(const gate_doc_t *doc, uint32_t node);
+static void gate_callback_unread(gate_reader_t *reader, const char *path,
+    const char *reason);
+static void gate_callback_check_project(gate_reader_t *reader);
+static void gate_callback_payment(gate_reader_t *reader, uint32_t payment,
+    gate_callback_t *callback);
 static gate_status_e gate_callback_status(gate_str_t text);
-static gate_rc_e gate_callback_object(const gate_doc_t *doc, const char *name,
-    uint32_t *node, gate_err_t *err);
-static gate_rc_e gate_callback_string(const gate_doc_t *doc, uint32_t parent,
-    const char *name, const char *path, gate_str_t *value, gate_err_t *err);
-static gate_rc_e gate_callback_amount(const gate_doc_t *doc, uint32_t parent,
-    const char *name, const char *path, int64_t *amount, gate_str_t *currency,
-    gate_err_t *err);
-static gate_rc_e gate_callback_operation(const gate_doc_t *doc,
-    gate_callback_t *callback, gate_err_t *err);
-static gate_rc_e gate_callback_operation_id(const gate_doc_t *doc,
-    uint32_t operation, const char *path, gate_str_t *value, gate_err_t *err);
-static gate_rc_e gate_callback_paid(const gate_doc_t *doc, uint32_t operation,
-    int64_t *paid, gate_err_t *err);
-static gate_rc_e gate_callback_operations(const gate_doc_t *doc,
-    gate_callback_t *callback, gate_err_t *err);
-static gate_rc_e gate_callback_check_project(const gate_doc_t *doc,
-    gate_err_t *err);
+static uint32_t gate_callback_object(gate_reader_t *reader, uint32_t parent,
+    const char *name, const char *path);
+static gate_str_t gate_callback_string(gate_reader_t *reader, uint32_t parent,
+    const char *name, const char *path);
+static void gate_callback_sum(gate_reader_t *reader, uint32_t parent,
+    const gate_sum_t *place, int64_t *amount, gate_str_t *currency);
+static int gate_callback_currency(const gate_node_t *node);
+static void gate_callback_operation(gate_reader_t *reader,
+    gate_callback_t *callback);
+static gate_str_t gate_callback_operation_id(gate_reader_t *reader,
+    uint32_t operation, const char *path);
+static int64_t gate_callback_paid(gate_reader_t *reader, uint32_t operation,
+    const char *path, const gate_sum_t *place);
+static void gate_callback_operations(gate_reader_t *reader,
+    gate_callback_t *callback);
 static gate_rc_e gate_callback_invalid(gate_err_t *err, const char *path,
     const char *reason);
 
@@ -63,7 +96,8 @@ static const gate_status_t  gate_statuses[] = {
     { gate_string("decline"), GATE_STATUS_DECLINE },
     { gate_string("error"), GATE_STATUS_ERROR },
     { gate_string("reversed"), GATE_STATUS_REVERSED },
-    { gate_string("partially_paid_out"), GATE_STATUS_PARTIAL }
+    { gate_string("partially_paid_out"), GATE_STATUS_PARTIAL },
+    { gate_string("partially paid out"), GATE_STATUS_PARTIAL }
 };
 
 
@@ -72,12 +106,12 @@ gate_callback_project(const gate_doc_t *doc, uint32_t *id, gate_err_t *err)
 {
     uint32_t  general, top, nested;
 
-    top = gate_member(doc, 0, "project_id");
-    general = gate_member(doc, 0, "general");
+    top = gate_callback_value(doc, 0, "project_id");
+    general = gate_callback_value(doc, 0, "general");
     nested = GATE_NO_NODE;
 
     if (general != GATE_NO_NODE) {
-        nested = gate_member(doc, general, "project_id");
+        nested = gate_callback_value(doc, general, "project_id");
     }
 
     *id = gate_callback_id(doc, top != GATE_NO_NODE ? top : nested);
@@ -99,13 +133,41 @@ gate_callback_id(const gate_doc_t *doc, uint32_t node)
     int64_t  id;
 
     if (node == GATE_NO_NODE
-        || gate_json_int64(&doc->nodes[node], &id) != 0
+        || gate_callback_integer(&doc->nodes[node], &id) != 0
         || id < 1 || id > (int64_t) GATE_MAX_PROJECT_ID)
     {
         return 0;
     }
 
     return (uint32_t) id;
+}
+
+
+/*
+ * An integer of 0 or more, or the string of its digits: the signature does not
+ * tell them apart, and some integrations write ids so.  Other spellings of the
+ * number are none of it.
+ */
+
+static int
+gate_callback_integer(const gate_node_t *node, int64_t *n)
+{
+    gate_node_t  number;
+
+    if (node->value.len == 0
+        || node->value.data[0] < '0' || node->value.data[0] > '9'
+        || (node->value.data[0] == '0' && node->value.len != 1))
+    {
+        return -1;
+    }
+
+    number = *node;
+
+    if (number.type == GATE_STRING) {
+        number.type = GATE_NUMBER;
+    }
+
+    return gate_json_int64(&number, n);
 }
 
 
@@ -172,6 +234,10 @@ gate_callback_melted(gate_str_t text, int is_key)
         gate_string("project_id")
     };
 
+    if (text.len == 0) {
+        return 0;
+    }
+
     last = text.data + text.len;
 
     for (p = text.data; p < last; p++) {
@@ -203,8 +269,8 @@ gate_rc_e
 gate_callback_read(const gate_doc_t *doc, gate_callback_t *callback,
     gate_err_t *err)
 {
-    uint32_t   payment;
-    gate_rc_e  rc;
+    uint32_t       payment;
+    gate_reader_t  reader;
 
     memset(callback, 0, sizeof(gate_callback_t));
 
@@ -212,61 +278,141 @@ gate_callback_read(const gate_doc_t *doc, gate_callback_t *callback,
     callback->paid = GATE_NO_AMOUNT;
     callback->paid_total = GATE_NO_AMOUNT;
 
-    payment = GATE_NO_NODE;
+    reader.doc = doc;
+    reader.err = err;
+    reader.rc = GATE_OK;
 
-    rc = gate_callback_check_project(doc, err);
+    gate_callback_check_project(&reader);
 
-    if (rc == GATE_OK) {
-        rc = gate_callback_object(doc, "payment", &payment, err);
+    payment = gate_callback_object(&reader, 0, "payment", "payment");
+
+    if (payment != GATE_NO_NODE) {
+        gate_callback_payment(&reader, payment, callback);
+        gate_callback_operation(&reader, callback);
+        gate_callback_operations(&reader, callback);
     }
 
-    if (rc != GATE_OK || payment == GATE_NO_NODE) {
-        return rc;
-    }
-
-    rc = gate_callback_payment(doc, payment, callback, err);
-
-    if (rc == GATE_OK) {
-        rc = gate_callback_operation(doc, callback, err);
-    }
-
-    if (rc == GATE_OK) {
-        rc = gate_callback_operations(doc, callback, err);
-    }
-
-    return rc;
+    return reader.rc;
 }
 
 
-static gate_rc_e
-gate_callback_payment(const gate_doc_t *doc, uint32_t payment,
-    gate_callback_t *callback, gate_err_t *err)
+static uint32_t
+gate_callback_value(const gate_doc_t *doc, uint32_t parent, const char *name)
 {
-    gate_rc_e   rc;
-    gate_str_t  type;
+    uint32_t  node;
 
-    rc = gate_callback_string(doc, payment, "id", "payment.id",
-                              &callback->payment_id, err);
+    node = gate_json_member(doc, parent, name, strlen(name));
 
-    if (rc == GATE_OK) {
-        rc = gate_callback_string(doc, payment, "status", "payment.status",
-                                  &callback->status_text, err);
+    if (node == GATE_NO_NODE || gate_callback_empty(doc, node)) {
+        return GATE_NO_NODE;
     }
 
-    if (rc == GATE_OK) {
-        rc = gate_callback_string(doc, payment, "type", "payment.type", &type,
-                                  err);
+    return node;
+}
+
+
+/* all the ways in which "no value" is written */
+
+static int
+gate_callback_empty(const gate_doc_t *doc, uint32_t node)
+{
+    const gate_node_t  *n;
+
+    n = &doc->nodes[node];
+
+    switch (n->type) {
+
+    case GATE_NULL:
+        return 1;
+
+    case GATE_STRING:
+        return n->value.len == 0;
+
+    case GATE_OBJECT:
+    case GATE_ARRAY:
+        return n->next == node + 1;
+
+    default:
+        return 0;
+    }
+}
+
+
+static void
+gate_callback_unread(gate_reader_t *reader, const char *path,
+    const char *reason)
+{
+    if (reader->rc == GATE_OK) {
+        reader->rc = gate_callback_invalid(reader->err, path, reason);
+    }
+}
+
+
+/* one that is there says whose callback it is */
+
+static void
+gate_callback_check_project(gate_reader_t *reader)
+{
+    uint32_t           node;
+    const gate_doc_t  *doc;
+
+    doc = reader->doc;
+    node = gate_callback_value(doc, 0, "project_id");
+
+    if (node != GATE_NO_NODE && gate_callback_id(doc, node) == 0) {
+        gate_callback_unread(reader, "project_id", "must be an integer");
     }
 
-    if (rc == GATE_OK) {
-        rc = gate_callback_amount(doc, payment, "sum", "payment.sum.amount",
-                                  &callback->amount, &callback->currency,
-                                  err);
+    node = gate_callback_value(doc, 0, "general");
+
+    if (node != GATE_NO_NODE) {
+        node = gate_callback_value(doc, node, "project_id");
     }
+
+    if (node != GATE_NO_NODE && gate_callback_id(doc, node) == 0) {
+        gate_callback_unread(reader, "general.project_id",
+                             "must be an integer");
+    }
+}
+
+
+static void
+gate_callback_payment(gate_reader_t *reader, uint32_t payment,
+    gate_callback_t *callback)
+{
+    int64_t             n;
+    uint32_t            id;
+    const gate_node_t  *node;
+
+    static const gate_sum_t  sum = gate_sum("payment", "sum");
+    static const gate_str_t  partial = gate_string("partially_paid_out");
+
+    id = gate_callback_value(reader->doc, payment, "id");
+    node = &reader->doc->nodes[id];
+
+    if (id != GATE_NO_NODE && node->type == GATE_NUMBER
+        && gate_callback_integer(node, &n) == 0)
+    {
+        callback->payment_id = node->value;
+
+    } else {
+        callback->payment_id = gate_callback_string(reader, payment, "id",
+                                                    "payment.id");
+    }
+
+    callback->status_text = gate_callback_string(reader, payment, "status",
+                                                 "payment.status");
 
     callback->status = gate_callback_status(callback->status_text);
 
-    return rc;
+    if (callback->status == GATE_STATUS_PARTIAL) {
+        callback->status_text = partial;
+    }
+
+    (void) gate_callback_string(reader, payment, "type", "payment.type");
+
+    gate_callback_sum(reader, payment, &sum, &callback->amount,
+                      &callback->currency);
 }
 
 
@@ -288,203 +434,183 @@ gate_callback_status(gate_str_t text)
 }
 
 
-/* one that is there says whose callback it is, by an integer */
-
-static gate_rc_e
-gate_callback_check_project(const gate_doc_t *doc, gate_err_t *err)
+static uint32_t
+gate_callback_object(gate_reader_t *reader, uint32_t parent, const char *name,
+    const char *path)
 {
     uint32_t  node;
 
-    node = gate_member(doc, 0, "project_id");
+    node = gate_callback_value(reader->doc, parent, name);
 
-    if (node != GATE_NO_NODE && gate_callback_id(doc, node) == 0) {
-        return gate_callback_invalid(err, "project_id", "must be an integer");
+    if (node != GATE_NO_NODE && reader->doc->nodes[node].type != GATE_OBJECT) {
+        gate_callback_unread(reader, path, "must be an object");
+        return GATE_NO_NODE;
     }
 
-    node = gate_member(doc, 0, "general");
-
-    if (node != GATE_NO_NODE) {
-        node = gate_member(doc, node, "project_id");
-    }
-
-    if (node != GATE_NO_NODE && gate_callback_id(doc, node) == 0) {
-        return gate_callback_invalid(err, "general.project_id",
-                                     "must be an integer");
-    }
-
-    return GATE_OK;
+    return node;
 }
 
 
-static gate_rc_e
-gate_callback_object(const gate_doc_t *doc, const char *name, uint32_t *node,
-    gate_err_t *err)
-{
-    *node = gate_json_member(doc, 0, name, strlen(name));
-
-    if (*node != GATE_NO_NODE && doc->nodes[*node].type != GATE_OBJECT) {
-        return gate_callback_invalid(err, name, "must be an object");
-    }
-
-    return GATE_OK;
-}
-
-
-static gate_rc_e
-gate_callback_string(const gate_doc_t *doc, uint32_t parent, const char *name,
-    const char *path, gate_str_t *value, gate_err_t *err)
+static gate_str_t
+gate_callback_string(gate_reader_t *reader, uint32_t parent, const char *name,
+    const char *path)
 {
     uint32_t            node;
     const gate_node_t  *n;
 
-    node = gate_json_member(doc, parent, name, strlen(name));
+    static const gate_str_t  none = gate_string("");
+
+    node = gate_callback_value(reader->doc, parent, name);
 
     if (node == GATE_NO_NODE) {
-        return GATE_OK;
+        return none;
     }
 
-    n = &doc->nodes[node];
+    n = &reader->doc->nodes[node];
 
-    /* 255 characters of four bytes */
-
-    if (n->type != GATE_STRING || n->value.len == 0
-        || n->value.len > 4 * GATE_MAX_PAYMENT_ID)
-    {
-        return gate_callback_invalid(err, path, "must be a string of 1 to 255 "
-                                     "characters");
+    if (n->type != GATE_STRING || n->value.len > GATE_MAX_STRING) {
+        gate_callback_unread(reader, path, "must be a string of 1 to 255 "
+                             "characters");
+        return none;
     }
 
-    *value = n->value;
-
-    return GATE_OK;
+    return n->value;
 }
 
 
-static gate_rc_e
-gate_callback_amount(const gate_doc_t *doc, uint32_t parent, const char *name,
-    const char *path, int64_t *amount, gate_str_t *currency, gate_err_t *err)
+static void
+gate_callback_sum(gate_reader_t *reader, uint32_t parent,
+    const gate_sum_t *place, int64_t *amount, gate_str_t *currency)
 {
+    int64_t             n;
     uint32_t            sum, node;
-    const gate_node_t  *n;
+    const gate_node_t  *nodes;
 
-    sum = gate_json_member(doc, parent, name, strlen(name));
+    sum = gate_callback_object(reader, parent, place->name, place->path);
 
     if (sum == GATE_NO_NODE) {
-        return GATE_OK;
+        return;
     }
 
-    node = gate_member(doc, sum, "currency");
+    nodes = reader->doc->nodes;
+    node = gate_callback_value(reader->doc, sum, "currency");
 
     if (node != GATE_NO_NODE) {
-        n = &doc->nodes[node];
 
-        if (n->type != GATE_STRING || n->value.len != 3) {
-            return gate_callback_invalid(err, path, "needs a currency of "
-                                         "three letters");
+        if (gate_callback_currency(&nodes[node])) {
+            *currency = nodes[node].value;
+
+        } else {
+            gate_callback_unread(reader, place->currency,
+                                 "must be three capital letters");
         }
-
-        *currency = n->value;
     }
 
-    node = gate_member(doc, sum, "amount");
+    node = gate_callback_value(reader->doc, sum, "amount");
 
     if (node == GATE_NO_NODE) {
-        return GATE_OK;
+        return;
     }
 
-    n = &doc->nodes[node];
-
-    if (gate_json_int64(n, amount) != 0 || *amount < 0
-        || *amount > GATE_MAX_AMOUNT)
+    if (gate_json_int64(&nodes[node], &n) != 0
+        || n < 0 || n > GATE_MAX_AMOUNT)
     {
-        return gate_callback_invalid(err, path, "must be an integer");
+        gate_callback_unread(reader, place->amount, "must be an integer");
+        return;
     }
 
-    return GATE_OK;
+    *amount = n;
 }
 
 
-static gate_rc_e
-gate_callback_operation(const gate_doc_t *doc, gate_callback_t *callback,
-    gate_err_t *err)
+static int
+gate_callback_currency(const gate_node_t *node)
 {
-    uint32_t   operation;
-    gate_rc_e  rc;
+    size_t  i;
 
-    rc = gate_callback_object(doc, "operation", &operation, err);
-
-    if (rc != GATE_OK || operation == GATE_NO_NODE) {
-        return rc;
+    if (node->type != GATE_STRING || node->value.len != 3) {
+        return 0;
     }
 
-    rc = gate_callback_operation_id(doc, operation, "operation.id",
-                                    &callback->operation_id, err);
-
-    if (rc == GATE_OK) {
-        rc = gate_callback_string(doc, operation, "type", "operation.type",
-                                  &callback->operation_type, err);
+    for (i = 0; i < 3; i++) {
+        if (node->value.data[i] < 'A' || node->value.data[i] > 'Z') {
+            return 0;
+        }
     }
 
-    if (rc == GATE_OK) {
-        rc = gate_callback_paid(doc, operation, &callback->paid, err);
-    }
-
-    return rc;
+    return 1;
 }
 
 
-static gate_rc_e
-gate_callback_operation_id(const gate_doc_t *doc, uint32_t operation,
-    const char *path, gate_str_t *value, gate_err_t *err)
+static void
+gate_callback_operation(gate_reader_t *reader, gate_callback_t *callback)
+{
+    uint32_t  operation;
+
+    static const gate_sum_t  sum = gate_sum("operation", "sum_initial");
+
+    operation = gate_callback_object(reader, 0, "operation", "operation");
+
+    if (operation == GATE_NO_NODE) {
+        return;
+    }
+
+    callback->operation_id = gate_callback_operation_id(reader, operation,
+                                                        "operation.id");
+    callback->operation_type = gate_callback_string(reader, operation, "type",
+                                                    "operation.type");
+    callback->paid = gate_callback_paid(reader, operation, "operation.status",
+                                        &sum);
+}
+
+
+static gate_str_t
+gate_callback_operation_id(gate_reader_t *reader, uint32_t operation,
+    const char *path)
 {
     int64_t   id;
     uint32_t  node;
 
-    node = gate_member(doc, operation, "id");
+    static const gate_str_t  none = gate_string("");
+
+    node = gate_callback_value(reader->doc, operation, "id");
 
     if (node == GATE_NO_NODE) {
-        return GATE_OK;
+        return none;
     }
 
-    if (gate_json_int64(&doc->nodes[node], &id) != 0 || id < 0) {
-        return gate_callback_invalid(err, path, "must be an integer");
+    if (gate_callback_integer(&reader->doc->nodes[node], &id) != 0) {
+        gate_callback_unread(reader, path, "must be an integer");
+        return none;
     }
 
-    *value = doc->nodes[node].value;
-
-    return GATE_OK;
+    return reader->doc->nodes[node].value;
 }
 
 
 /*
- * Leaves *paid alone where the operation does not tell; of several operations
- * of a payout, each has a callback of its own.
+ * GATE_NO_AMOUNT where the operation does not tell; of several operations of a
+ * payout, each has a callback of its own.
  */
 
-static gate_rc_e
-gate_callback_paid(const gate_doc_t *doc, uint32_t operation, int64_t *paid,
-    gate_err_t *err)
+static int64_t
+gate_callback_paid(gate_reader_t *reader, uint32_t operation, const char *path,
+    const gate_sum_t *place)
 {
-    gate_rc_e   rc;
+    int64_t     paid;
     gate_str_t  status, currency;
 
-    memset(&status, 0, sizeof(gate_str_t));
+    paid = GATE_NO_AMOUNT;
+    status = gate_callback_string(reader, operation, "status", path);
 
-    rc = gate_callback_string(doc, operation, "status", "operation.status",
-                              &status, err);
+    if (gate_is(status, "success")) {
+        gate_callback_sum(reader, operation, place, &paid, &currency);
 
-    if (rc != GATE_OK || status.len == 0) {
-        return rc;
+    } else if (status.len) {
+        paid = 0;
     }
 
-    if (!gate_is(status, "success")) {
-        *paid = 0;
-        return GATE_OK;
-    }
-
-    return gate_callback_amount(doc, operation, "sum_initial",
-                                "operation.sum_initial.amount", paid,
-                                &currency, err);
+    return paid;
 }
 
 
@@ -494,40 +620,45 @@ gate_callback_paid(const gate_doc_t *doc, uint32_t operation, int64_t *paid,
  * made of a list with items that do not tell what they have paid.
  */
 
-static gate_rc_e
-gate_callback_operations(const gate_doc_t *doc, gate_callback_t *callback,
-    gate_err_t *err)
+static void
+gate_callback_operations(gate_reader_t *reader, gate_callback_t *callback)
 {
-    int64_t     paid, total;
-    uint32_t    list, i;
-    gate_rc_e   rc;
-    gate_str_t  id;
+    int64_t            paid, total;
+    uint32_t           list, i;
+    gate_str_t         id, last;
+    const gate_doc_t  *doc;
 
-    list = gate_member(doc, 0, "operations");
+    static const gate_sum_t  sum = gate_sum("operations", "sum_initial");
+
+    doc = reader->doc;
+    list = gate_callback_value(doc, 0, "operations");
 
     if (list == GATE_NO_NODE) {
-        return GATE_OK;
+        return;
     }
 
     if (doc->nodes[list].type != GATE_ARRAY) {
-        return gate_callback_invalid(err, "operations", "must be an array");
+        gate_callback_unread(reader, "operations", "must be an array");
+        return;
     }
 
-    total = (doc->nodes[list].next == list + 1) ? GATE_NO_AMOUNT : 0;
+    total = 0;
     memset(&id, 0, sizeof(gate_str_t));
 
     for (i = list + 1; i < doc->nodes[list].next; i = doc->nodes[i].next) {
 
-        paid = GATE_NO_AMOUNT;
-
-        rc = gate_callback_paid(doc, i, &paid, err);
-
-        if (rc == GATE_OK) {
-            rc = gate_callback_operation_id(doc, i, "operations.id", &id, err);
+        if (!gate_callback_empty(doc, i)
+            && doc->nodes[i].type != GATE_OBJECT)
+        {
+            gate_callback_unread(reader, "operations", "must have objects");
+            return;
         }
 
-        if (rc != GATE_OK) {
-            return rc;
+        paid = gate_callback_paid(reader, i, "operations.status", &sum);
+        last = gate_callback_operation_id(reader, i, "operations.id");
+
+        if (last.len) {
+            id = last;
         }
 
         if (paid == GATE_NO_AMOUNT || total == GATE_NO_AMOUNT) {
@@ -547,8 +678,6 @@ gate_callback_operations(const gate_doc_t *doc, gate_callback_t *callback,
     if (callback->operation_id.len == 0) {
         callback->operation_id = id;
     }
-
-    return GATE_OK;
 }
 
 

@@ -30,12 +30,15 @@ typedef enum {
 #define GATE_NO_AMOUNT  INT64_C(-1)
 
 
-/* strings are parts of the document, empty where it has none */
+/*
+ * Strings are parts of the document, empty where it has none: a member that is
+ * null, "", [] or {} has no value.
+ */
 
 typedef struct {
     gate_str_t     payment_id;
     gate_str_t     currency;
-    gate_str_t     status_text;
+    gate_str_t     status_text;     /* in the spelling of payouts */
     gate_str_t     operation_id;    /* digits */
     gate_str_t     operation_type;
     gate_status_e  status;
@@ -50,7 +53,8 @@ typedef struct {
  * signature can be verified, so nothing else may rely on it until then.
  *
  * Returns GATE_OK with *id set, 0 where there is none or it is not an integer
- * of Gate's range; GATE_INVALID where both places have one and they differ.
+ * of Gate's range, or its digits; GATE_INVALID where both places have one and
+ * they differ.
  */
 gate_rc_e gate_callback_project(const gate_doc_t *doc, uint32_t *id,
     gate_err_t *err);
@@ -66,7 +70,8 @@ gate_rc_e gate_callback_ambiguous(const gate_doc_t *doc, gate_place_e place,
 /*
  * Reads a verified callback and checks the types of all that is relied on:
  * the signature does not tell 1 from "1".  Returns GATE_OK, or GATE_INVALID
- * with err->path.
+ * with err set to the first field that cannot be read: callback then has the
+ * others, and nothing may be settled by it.
  */
 gate_rc_e gate_callback_read(const gate_doc_t *doc, gate_callback_t *callback,
     gate_err_t *err);

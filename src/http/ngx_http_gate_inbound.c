@@ -33,6 +33,7 @@ static void ngx_http_gate_inbound_settled(
     ngx_http_gate_settlement_t *settlement, void *data);
 static void ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_settlement_t *settlement);
+static void ngx_http_gate_inbound_tell_unread(ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_inbound_resume(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_inbound_continue(ngx_http_request_t *r,
@@ -104,6 +105,10 @@ ngx_http_gate_inbound_process(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         return ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_BAD_METHOD);
     }
 
+    if (ngx_http_gate_body_is_encoded(r)) {
+        return ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_BAD_ENCODING);
+    }
+
     rc = ngx_http_gate_body_get(r, &text);
 
     if (rc != NGX_OK) {
@@ -142,8 +147,14 @@ ngx_http_gate_inbound_continue(ngx_http_request_t *r,
         if (glcf->callback_on_error == NGX_HTTP_GATE_ALLOW
             && glcf->stream.len == 0 && ctx->delivery != NULL)
         {
-            ngx_http_gate_settle_later(ctx->delivery);
             result = NGX_HTTP_GATE_OK;
+
+            if (ctx->unread) {
+                ngx_http_gate_inbound_tell_unread(ctx);
+
+            } else {
+                ngx_http_gate_settle_later(ctx->delivery);
+            }
         }
     }
 
@@ -202,14 +213,10 @@ ngx_http_gate_inbound_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     }
 
     if (gate_callback_ambiguous(&doc, verified.place, &ctx->err) != GATE_OK) {
-        return NGX_HTTP_GATE_BAD_CALLBACK;
+        return NGX_HTTP_GATE_AMBIGUOUS;
     }
 
-    rc = gate_callback_read(&doc, &callback, &ctx->err);
-
-    if (rc != GATE_OK) {
-        return NGX_HTTP_GATE_INVALID_CALLBACK;
-    }
+    ctx->unread = (gate_callback_read(&doc, &callback, &ctx->err) != GATE_OK);
 
     if (ngx_http_gate_inbound_copy(r, ctx, &callback) != NGX_OK) {
         return NGX_HTTP_GATE_INTERNAL;
@@ -354,6 +361,11 @@ ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
 
     if (gmcf->redis == NULL) {
+
+        if (ctx->unread) {
+            ngx_http_gate_inbound_tell_unread(ctx);
+        }
+
         return NGX_HTTP_GATE_OK;
     }
 
@@ -367,6 +379,7 @@ ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     facts.project_id = ctx->project->id_text;
     facts.callback = callback;
+    facts.unread = ctx->unread;
     facts.ttl = glcf->deduplicate ? glcf->deduplicate_ttl : 0;
     facts.lock = glcf->deduplicate_lock;
     facts.stream = glcf->stream;
@@ -416,6 +429,15 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
 {
     ngx_log_t  *log;
 
+    if (ctx->unread) {
+
+        if (settlement->ledger.len) {
+            ngx_http_gate_inbound_tell_unread(ctx);
+        }
+
+        return;
+    }
+
     ctx->settlement.data = ctx->settlement_data;
     ctx->settlement.len = ngx_min(settlement->ledger.len,
                                   sizeof(ctx->settlement_data));
@@ -442,6 +464,23 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
                       &ctx->payment_id, &ctx->project->name,
                       &ctx->callback_status, &settlement->from);
     }
+}
+
+
+/* of one that goes on, not of each of its copies */
+
+static void
+ngx_http_gate_inbound_tell_unread(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_str_set(&ctx->settlement, "unread");
+
+    ngx_http_gate_count_settlement(ctx->project->series, &ctx->settlement);
+
+    ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                  "callback \"%V\" of project \"%V\" is passed on, but "
+                  "settles nothing: it could not be read: %s %s",
+                  &ctx->payment_id, &ctx->project->name,
+                  ctx->err.path, ctx->err.reason);
 }
 
 

@@ -44,7 +44,8 @@ ngx_str_t  ngx_http_gate_settlement_words[NGX_HTTP_GATE_SETTLEMENTS] = {
     ngx_string("again"),
     ngx_string("stale"),
     ngx_string("unknown"),
-    ngx_string("ignored")
+    ngx_string("ignored"),
+    ngx_string("unread")
 };
 
 

@@ -26,7 +26,7 @@
 #define NGX_HTTP_GATE_SLOTS        256
 #define NGX_HTTP_GATE_STATUSES     (GATE_STATUS_OTHER + 1)
 #define NGX_HTTP_GATE_RESULTS_MAX  64
-#define NGX_HTTP_GATE_SETTLEMENTS  6
+#define NGX_HTTP_GATE_SETTLEMENTS  7
 
 
 typedef enum {
@@ -182,7 +182,7 @@ uint64_t ngx_http_gate_bound(ngx_http_gate_time_e what, ngx_uint_t i);
 ngx_uint_t ngx_http_gate_currencies(void);
 void ngx_http_gate_currency(ngx_uint_t i, ngx_str_t *name);
 
-/* the words of settle.lua, in the order of their counters */
+/* the words of settle.lua and ours, in the order of their counters */
 extern ngx_str_t  ngx_http_gate_settlement_words[NGX_HTTP_GATE_SETTLEMENTS];
 
 /* a clock that never goes back */

@@ -149,7 +149,7 @@ struct ngx_http_gate_ctx_s {
     int64_t                    amount;    /* minor units, 0: none */
     ngx_str_t                  callback_status;
     ngx_str_t                  callback_operation;
-    ngx_str_t                  settlement; /* a word of settle.lua */
+    ngx_str_t                  settlement; /* a word of settle.lua, or ours */
     u_char                     settlement_data[16];
 
     ngx_buf_t                 *answer;    /* replaces the body of an answer */
@@ -192,6 +192,7 @@ struct ngx_http_gate_ctx_s {
     unsigned                   replaced:1;
     unsigned                   delivered:1; /* a service has the callback */
     unsigned                   stale:1;   /* and it is not news */
+    unsigned                   unread:1;  /* and settles nothing: see err */
 };
 
 

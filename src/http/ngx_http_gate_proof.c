@@ -34,6 +34,8 @@ static ngx_uint_t ngx_http_gate_proof_is(gate_doc_t *doc, char *name,
     char *value);
 static char *ngx_http_gate_proof_read(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_doc_t *doc);
+static void ngx_http_gate_proof_unread(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, gate_err_t *err);
 static char *ngx_http_gate_proof_settle(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_callback_t *callback, gate_doc_t *doc);
 static ngx_int_t ngx_http_gate_proof_refuse(ngx_http_request_t *r,
@@ -357,15 +359,14 @@ ngx_http_gate_proof_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_doc_t *doc)
 {
     ngx_str_t        id;
+    gate_rc_e        rc;
     gate_err_t       err;
     gate_callback_t  callback;
 
-    if (gate_callback_read(doc, &callback, &err) != GATE_OK) {
-        return "a field is not of its type";
-    }
+    rc = gate_callback_read(doc, &callback, &err);
 
     if (callback.payment_id.len == 0) {
-        return NULL;
+        return (rc == GATE_OK) ? NULL : "it could not be read";
     }
 
     if (ngx_http_gate_copy_safe(r->pool, &id, &callback.payment_id) != NGX_OK) {
@@ -385,7 +386,28 @@ ngx_http_gate_proof_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return NULL;
     }
 
+    if (rc != GATE_OK) {
+        ngx_http_gate_proof_unread(r, ctx, &err);
+        return NULL;
+    }
+
     return ngx_http_gate_proof_settle(r, ctx, &callback, doc);
+}
+
+
+static void
+ngx_http_gate_proof_unread(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    gate_err_t *err)
+{
+    static ngx_str_t  word = ngx_string("unread");
+
+    ngx_http_gate_count_settlement(ctx->project->series, &word);
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "answer to \"%V\" of project \"%V\" passes, but settles "
+                  "nothing: it could not be read: %s %s",
+                  &ctx->payment_id, &ctx->project->name,
+                  err->path, err->reason);
 }
 
 
@@ -411,6 +433,7 @@ ngx_http_gate_proof_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     facts.project_id = ctx->project->id_text;
     facts.callback = callback;
+    facts.unread = 0;
     facts.ttl = 0;
     facts.lock = 0;
     ngx_str_null(&facts.stream);

@@ -67,7 +67,7 @@ typedef enum {
     X(OTHER_PROJECT, REFUSE, "other_project", 403, "gw_project",              \
       "project_id is another project's: leave it out")                        \
     X(BAD_CALLBACK, REFUSE, "bad_json", 400, "gw_json", NULL)                 \
-    X(INVALID_CALLBACK, REFUSE, "invalid_field", 400, "2004", NULL)           \
+    X(AMBIGUOUS, REFUSE, "ambiguous", 400, "gw_ambiguous", NULL)              \
     X(UNSIGNED, REFUSE, "unsigned", 403, "gw_signature",                      \
       "the callback has no signature")                                        \
     X(BAD_SIGNATURE, REFUSE, "bad_signature", 403, "gw_signature",            \

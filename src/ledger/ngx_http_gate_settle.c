@@ -282,16 +282,22 @@ static u_char *
 ngx_http_gate_settle_keys(ngx_http_gate_note_t *note,
     ngx_http_gate_settle_t *callback, u_char *p)
 {
-    ngx_uint_t   dry;
-    gate_str_t  *id;
+    ngx_uint_t  dry;
+    gate_str_t  id;
 
-    id = &callback->callback->payment_id;
+    id = callback->callback->payment_id;
+
+    /* no payment has an id without a byte */
+
+    if (callback->unread) {
+        id.len = 0;
+    }
 
     for (dry = 0; dry < 2; dry++) {
 
         p = ngx_http_gate_ledger_key(note->ledger, NGX_HTTP_GATE_KIND_ENTRY,
                                      dry, &callback->project_id,
-                                     (u_char *) id->data, id->len, p,
+                                     (u_char *) id.data, id.len, p,
                                      &note->argv[2 * dry]);
 
         p = ngx_http_gate_ledger_key(note->ledger, NGX_HTTP_GATE_KIND_USED,

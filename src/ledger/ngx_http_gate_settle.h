@@ -33,6 +33,7 @@ typedef struct ngx_http_gate_delivery_s  ngx_http_gate_delivery_t;
 typedef struct {
     ngx_str_t               project_id;     /* in decimal, of a worker's life */
     gate_callback_t        *callback;
+    ngx_uint_t              unread;         /* it is of no ledger's entry */
     u_char                  digest[NGX_HTTP_GATE_DIGEST_HEX];
 
     time_t                  ttl;            /* of the mark, 0: no mark */

@@ -142,6 +142,7 @@ sub orders {
 
 our %outcomes = (
     forward   => [200, '0', 'accepted', 'ok', 1],
+    unread    => [200, '0', 'accepted', 'ok', 1],
     streamed  => [200, '0', 'accepted', 'ok', 0],
     duplicate => [200, '0', 'accepted before', 'duplicate', 0],
     stale     => [200, '0', 'later news are known', 'stale', 0],
@@ -164,7 +165,10 @@ our %outcomes = (
     bad_method => [405, 'gw_method', 'method is not allowed: use POST',
                   'bad_method', 0],
     bad_json  => [400, 'gw_json', undef, 'bad_json', 0],
-    invalid_field => [400, '2004', undef, 'invalid_field', 0],
+    bad_encoding => [415, 'gw_content_type', 'Content-Encoding is not'
+                  . ' supported: send the body without compression',
+                  'bad_encoding', 0],
+    ambiguous => [400, 'gw_ambiguous', undef, 'ambiguous', 0],
 );
 
 sub answer_body {
@@ -191,7 +195,7 @@ my %final = map { $_ => 1 } qw( success decline error reversed
 sub _operation_status {
     my ($status) = @_;
 
-    return $status eq 'partially_paid_out' ? 'success'
+    return $status =~ /^partially.paid.out$/ ? 'success'
         : $final{$status} ? $status : 'processing';
 }
 
@@ -335,13 +339,15 @@ sub _is { return Test::More::is($_[0], $_[1], $_[2]) }
 # who has it wrong is not told ids that nobody has vouched for
 
 my %blind = map { $_ => 1 } qw( unsigned bad_signature unknown_project
-                                bad_json bad_method invalid_field );
+                                bad_json bad_method bad_encoding
+                                ambiguous );
 
 my %project_name = (1234 => 'kz', 123 => 'ua');
 
 # Compares an answer, what reached the service and the log with a word.
 # Facts: project and id as they must be answered, text of the callback, count
-# of the service's requests before, log size before, message.
+# of the service's requests before, log size before, message; of "unread": why,
+# and headers that the service must have got, or not (undef).
 
 sub check {
     my ($name, $res, $word, %fact) = @_;
@@ -368,6 +374,31 @@ sub check {
 
     _check_reached($name, $reached, %fact);
     _check_log($name, $result, $reached || $word eq 'unserved', %fact);
+    _check_unread($name, $res, %fact) if $word eq 'unread';
+}
+
+# Nothing is settled, which the operator is told once, and who it is from.
+
+sub _check_unread {
+    my ($name, $res, %fact) = @_;
+
+    _is($res->{headers}{'x-settlement'}, 'unread', "$name: settlement");
+
+    my $id = $fact{id} // '';
+    my @lines = grep { /settles nothing/ }
+                substr(log_text(), $fact{log})
+                =~ /(\[\w+\] .*?)(?: while .*)?, client: /g;
+
+    _is(scalar(@lines), 1, "$name: told once");
+    Test::More::like($lines[0] // '', qr/^\[error\].*\scallback\s"\Q$id\E"\sof
+        \sproject\s"$project_name{ $fact{project} }"\sis\spassed\son,\sbut
+        \ssettles\snothing:\sit\scould\snot\sbe\sread:\s\Q$fact{why}\E$/x,
+        "$name: told why");
+
+    my %headers = %{ $fact{headers} // {} };
+    my $got = $service->last_request()->{headers};
+
+    _is($got->{$_}, $headers{$_}, "$name: $_") for sort keys %headers;
 }
 
 sub _check_reached {
@@ -485,7 +516,9 @@ sub _step {
 
     check($name, $res, $word, text => $text, %before,
           project => $opt{proj} // 1234, id => $blind{$word} ? undef : $id,
-          payment_status => $status, stale => defined $stale);
+          payment_status => $status eq 'partially paid out'
+                                ? 'partially_paid_out' : $status,
+          stale => defined $stale);
 
     _is($res->{headers}{'x-settlement'} // '-', $settlement,
         "$name: settlement") if defined $settlement;
