@@ -3,8 +3,9 @@
 # Copyright (C) nginx-gate authors
 #
 # The core library without nginx: C unit tests and a comparison with a second
-# implementation on random documents under ASan and UBSan, and the unit tests
-# under valgrind.  GATE_SEED and GATE_DOCUMENTS change what is compared.
+# implementation on random documents under ASan and UBSan, digests of pairs of
+# documents, and the unit tests under valgrind.  GATE_SEED and GATE_DOCUMENTS
+# change what is compared.
 
 use strict;
 use warnings;
@@ -15,6 +16,7 @@ use FindBin;
 use Test::More;
 
 use constant DOCUMENTS => 21000;
+use constant PAIRS     => 6000;
 
 chdir "$FindBin::Bin/.." or BAIL_OUT("no $FindBin::Bin/..: $!");
 
@@ -38,6 +40,7 @@ flags_ok();
 
 unit_ok($build, 'under ASan and UBSan');
 property_ok();
+pairs_ok();
 
 SKIP: {
     skip 'no valgrind', 1 if run('valgrind --version') != 0;
@@ -98,6 +101,22 @@ sub locale {
 
     return if -e "$build/locale/de_DE.UTF-8";
     run("localedef -i de_DE -f UTF-8 $build/locale/de_DE.UTF-8");
+
+    return;
+}
+
+
+# Equal digests for equal documents only.
+
+sub pairs_ok {
+    my $seed = $ENV{GATE_SEED} || 1;
+
+    my ($code, $output) = run("$python t/unit/pairs.py"
+            . " $build/canon_stdin " . PAIRS . " $seed");
+
+    is($code, 0, PAIRS . ' pairs have equal digests where they are equal')
+        or diag($output);
+    note($output);
 
     return;
 }

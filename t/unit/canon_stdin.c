@@ -6,11 +6,13 @@
  * and writes answers to stdout until stdin ends.  Numbers have four bytes,
  * the lowest first; a text is its length and its bytes.
  *
- *   question  project_id, top_level, text of the secret, text of the document
+ *   question  project_id, top_level, texts of the secret, the path and the
+ *             document
  *   answer    code of the parser, offset, text of the reason;  if it is 0 also
  *             canonical string and signature in natural order, the same in
- *             byte order, verdict, place and order of gate_verify(), code of
- *             gate_splice_plan(), and if that is 0 the new body
+ *             byte order, digest of a callback, verdict, place and order of
+ *             gate_verify(), code of gate_splice_plan(), and if that is 0 the
+ *             digest of a payout and the new body
  */
 
 
@@ -19,8 +21,8 @@
 #include <string.h>
 
 #include "test.h"
+#include "gate_digest.h"
 #include "gate_sign.h"
-#include "gate_splice.h"
 
 
 #define STDIN_MAX  (16 * 1024 * 1024)
@@ -35,18 +37,21 @@ static void stdout_body(gate_key_t *key, const gate_splice_t *splice,
     gate_doc_t *doc, gate_canon_t *canon);
 static void stdin_fail(const char *what);
 
+static void stdout_digest(const gate_doc_t *doc, gate_str_t path,
+    const gate_splice_t *splice);
+
 static void stdin_answer(uint32_t project, int top_level, gate_str_t secret,
-    gate_str_t text);
+    gate_str_t path, gate_str_t text);
 static void stdin_document(gate_pool_t *pool, gate_doc_t *doc,
-    gate_key_t *key, uint32_t project, int top_level);
+    gate_key_t *key, uint32_t project, int top_level, gate_str_t path);
 
 
 int
 main(void)
 {
     uint32_t        project, top_level;
-    gate_str_t      secret, text;
-    unsigned char  *secret_data, *text_data;
+    gate_str_t      secret, path, text;
+    unsigned char  *secret_data, *path_data, *text_data;
 
     while (stdin_number(&project)) {
 
@@ -55,15 +60,17 @@ main(void)
         }
 
         secret_data = stdin_text(&secret);
+        path_data = stdin_text(&path);
         text_data = stdin_text(&text);
 
-        stdin_answer(project, (int) top_level, secret, text);
+        stdin_answer(project, (int) top_level, secret, path, text);
 
         if (fflush(stdout) != 0) {
             stdin_fail("cannot answer");
         }
 
         free(text_data);
+        free(path_data);
         free(secret_data);
     }
 
@@ -73,7 +80,7 @@ main(void)
 
 static void
 stdin_answer(uint32_t project, int top_level, gate_str_t secret,
-    gate_str_t text)
+    gate_str_t path, gate_str_t text)
 {
     gate_rc_e    rc;
     gate_doc_t   doc;
@@ -96,7 +103,7 @@ stdin_answer(uint32_t project, int top_level, gate_str_t secret,
             stdin_fail("gate_key_create() failed");
         }
 
-        stdin_document(&pool, &doc, key, project, top_level);
+        stdin_document(&pool, &doc, key, project, top_level, path);
         gate_key_destroy(key);
     }
 
@@ -106,7 +113,7 @@ stdin_answer(uint32_t project, int top_level, gate_str_t secret,
 
 static void
 stdin_document(gate_pool_t *pool, gate_doc_t *doc, gate_key_t *key,
-    uint32_t project, int top_level)
+    uint32_t project, int top_level, gate_str_t path)
 {
     gate_rc_e         rc;
     gate_err_t        err;
@@ -124,6 +131,8 @@ stdin_document(gate_pool_t *pool, gate_doc_t *doc, gate_key_t *key,
     (void) gate_canon_sort(&canon, GATE_ORDER_BYTES);
     stdout_string(key, &canon);
 
+    stdout_digest(doc, path, NULL);
+
     stdout_number(gate_verify(&key, 1, doc, &canon, &result));
     stdout_number(result.place);
     stdout_number(result.order);
@@ -134,6 +143,8 @@ stdin_document(gate_pool_t *pool, gate_doc_t *doc, gate_key_t *key,
     if (rc != GATE_OK) {
         return;
     }
+
+    stdout_digest(doc, path, &splice);
 
     if (gate_canon_build(&canon, pool, doc, gate_splice_insert(&splice),
                          GATE_ORDER_NATURAL, &err)
@@ -165,6 +176,35 @@ stdout_string(gate_key_t *key, const gate_canon_t *canon)
     stdout_text(signature, GATE_SIGNATURE_LEN);
 
     free(buf.data);
+}
+
+
+/* of a callback where there is no plan */
+
+static void
+stdout_digest(const gate_doc_t *doc, gate_str_t path,
+    const gate_splice_t *splice)
+{
+    gate_rc_e              rc;
+    unsigned char          out[GATE_DIGEST_LEN];
+    static gate_digest_t  *digest;
+
+    if (digest == NULL) {
+        digest = gate_digest_create();
+
+        if (digest == NULL) {
+            stdin_fail("gate_digest_create() failed");
+        }
+    }
+
+    rc = (splice != NULL) ? gate_digest_payout(digest, path, doc, splice, out)
+                          : gate_digest_callback(digest, doc, out);
+
+    if (rc != GATE_OK) {
+        stdin_fail("a digest failed");
+    }
+
+    stdout_text(out, GATE_DIGEST_LEN);
 }
 
 

@@ -35,10 +35,10 @@ class Core:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE)
 
-    def ask(self, text, secret, top_level):
+    def ask(self, text, secret, top_level, path=b""):
         """Return the answer as a dictionary."""
         question = struct.pack("<II", PROJECT_ID, top_level)
-        for part in (secret, text):
+        for part in (secret, path, text):
             question += struct.pack("<I", len(part)) + part
         self.process.stdin.write(question)
         self.process.stdin.flush()
@@ -49,11 +49,13 @@ class Core:
         for order in ("natural", "bytes"):
             answer[order] = self.text()
             answer[order + " signature"] = self.text().decode()
+        answer["callback digest"] = self.text()
         answer["verified"] = self.number()
         answer["place"] = self.number()
         answer["order"] = self.number()
         answer["planned"] = self.number()
         if answer["planned"] == OK:
+            answer["payout digest"] = self.text()
             answer["body"] = self.text()
         return answer
 
