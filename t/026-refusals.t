@@ -13,10 +13,13 @@ use lib 't/lib';
 
 use Gate::Dead;
 use Gate::Env;
+use Gate::FakeRedis;
 use Gate::Http;
 use Gate::Http2;
 use Gate::Outbound qw( :all );
 use Test::Nginx::Socket 'no_plan';
+
+our $fake = Gate::FakeRedis->run();
 
 our $gate_error = <<'_EOC_';
     error_page 400 404 405 413 500 502 503 504 @gate_error;
@@ -786,3 +789,34 @@ Content-Type: application/json
 X-Result: upstream_error
 --- response_body eval: ::refusal('gw_upstream', $::upstream_error, 1234, 'payment_47')
 --- reached: 1
+
+
+
+=== TEST 38: what Redis says of the time to wait is bounded
+--- http_config eval
+"$::http_config\n    gate_redis unix:$ENV{TEST_NGINX_SCRATCH}/fake.sock;\n"
+--- config
+    location /v2/ {
+        gate_sign    kz;
+        gate_limits  on;
+        proxy_pass   http://gate;
+    }
+--- request eval
+"POST /v2/info/x\n{}"
+--- response_body_like: ^\{"general":
+--- after eval
+sub {
+    my @waits = map {
+        $::fake->mode('EVALSHA *3\r\n$10\r\nlimit_hour\r\n:' . $_ . '\r\n$1\r\n5');
+
+        my $res = Gate::Http::post('/v2/payment/mobile/payout', $::payout,
+                                   headers => ['Content-Type: application/json']);
+
+        "$res->{status} " . ($res->{headers}{'retry-after'} // 'none');
+    } qw( -7 -9223372036854775808 1 60 9223372036854775807 );
+
+    $::fake->mode('');
+
+    Test::More::is(CORE::join(', ', @waits),
+                   '429 1, 429 1, 429 1, 429 60, 429 2764800', 'times');
+}

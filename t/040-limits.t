@@ -1054,3 +1054,15 @@ KZT max=5
 ! ::refused_for('bare', '/v2/info/x', 'payment must not have an amount here: nothing is paid by this path, and it would not be counted')
 --- ledger
 --- totals
+
+
+
+=== TEST 59: a limit makes no lines of its own
+--- steps
+! $::redis->cmd('HSET', 'gate:limits:{1234}:KZT', 'day', "1\n\e[31m\xc2\x9b31m\xff")
+a 1 -> 503 bad_limit
+--- ledger
+--- no_error_log
+[alert]
+--- finally eval
+sub { ::is_logged('bad_limit "day" "1%0a%1b[31m%c2%9b31m%ff"') }

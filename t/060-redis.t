@@ -408,6 +408,11 @@ sub answers_of_a_fake {
         is($nginx->get('script=echo&arg=x'), "ok x\n", 'works again');
     }
 
+    $fake->mode("EVALSHA -ERR odd \x1b[31m\xc2\x9b31m \xff\xd0\x9f");
+    like($nginx->get('script=echo&arg=x'), qr/^error ERR odd/, 'odd error');
+    $nginx->wait_log(qr/: ERR odd %1b\[31m%c2%9b31m %ff\xd0\x9f$/m,
+                     'no control characters in the log');
+
     $fake->mode('EVALSHA trickle');
     is($nginx->get('script=echo&arg=slowly'), "ok slowly\n", 'in pieces');
 

@@ -736,3 +736,14 @@ a accepted 400
 --- errors
 --- no_error_log
 [alert]
+
+
+
+=== TEST 31: a state that somebody wrote into the ledger makes no lines of its own
+--- steps
+pay a 400        -> 200
+! $::redis->cmd('HSET', 'gate:payout:{1234}:a', 'state', "odd\n\e[31m\xc2\x9b31m\xff")
+a success        -> stale stale
+--- errors
+--- error_log
+says "success" after "odd%0a%1b[31m%c2%9b31m%ff": it changes nothing

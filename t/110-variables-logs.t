@@ -371,7 +371,8 @@ sub {
     ::check_id("\xd0\x96" x 255, "\xd0\x96" x 255, '255 letters');
     ::check_id('\ud83d\ude00' x 255, "\xf0\x9f\x98\x80" x 255, '255 characters of 4 bytes');
     ::check_id('\u0001' x 255, '%01' x 255, '255 control characters');
-    ::check_id('\u0080\u0085\u2028', "\xc2\x80\xc2\x85\xe2\x80\xa8", 'other line ends');
+    ::check_id('\u0080\u0085\u2028', "%c2%80%c2%85\xe2\x80\xa8", 'other line ends');
+    ::check_id('\u009b31m\u009f\u00a0', "%c2%9b31m%c2%9f\xc2\xa0", 'what steers a terminal');
     ::check_id('<script>{{x}}</script>', '<script>{{x}}</script>', 'HTML');
 }
 

@@ -427,6 +427,8 @@ static void
 ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_settlement_t *settlement)
 {
+    u_char      from[NGX_HTTP_GATE_SETTLE_WORD];
+    size_t      len;
     ngx_log_t  *log;
 
     if (ctx->unread) {
@@ -439,13 +441,10 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
     }
 
     ctx->settlement.data = ctx->settlement_data;
-    ctx->settlement.len = ngx_min(settlement->ledger.len,
-                                  sizeof(ctx->settlement_data));
-
-    if (ctx->settlement.len) {
-        ngx_memcpy(ctx->settlement_data, settlement->ledger.data,
-                   ctx->settlement.len);
-    }
+    ctx->settlement.len = gate_safe(ctx->settlement_data,
+                                    sizeof(ctx->settlement_data),
+                                    settlement->ledger.data,
+                                    settlement->ledger.len);
 
     ngx_http_gate_count_settlement(ctx->project->series, &ctx->settlement);
 
@@ -458,11 +457,14 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
                              settlement);
 
     if (ctx->stale && settlement->notes.len == 0) {
+        len = gate_safe(from, sizeof(from), settlement->from.data,
+                        settlement->from.len);
+
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
                       "callback \"%V\" of project \"%V\" says \"%V\" after "
-                      "\"%V\": it changes nothing",
+                      "\"%*s\": it changes nothing",
                       &ctx->payment_id, &ctx->project->name,
-                      &ctx->callback_status, &settlement->from);
+                      &ctx->callback_status, len, from);
     }
 }
 

@@ -564,11 +564,8 @@ ngx_http_gate_outbound_decided(ngx_http_gate_decision_t *decision, void *data)
     ctx->wait = decision->wait;
 
     ctx->limit.data = ctx->limit_data;
-    ctx->limit.len = ngx_min(decision->limit.len, NGX_INT64_LEN);
-
-    if (ctx->limit.len) {
-        ngx_memcpy(ctx->limit_data, decision->limit.data, ctx->limit.len);
-    }
+    ctx->limit.len = gate_safe(ctx->limit_data, NGX_INT64_LEN,
+                               decision->limit.data, decision->limit.len);
 
     ngx_http_gate_wake(ctx, ngx_http_gate_outbound_resume);
 }

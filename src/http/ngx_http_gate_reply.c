@@ -21,6 +21,10 @@
 
 #define NGX_HTTP_GATE_RETRY_AFTER  5
 
+/* and at most: a month, the longest window, and the hours of an offset */
+
+#define NGX_HTTP_GATE_RETRY_MAX    (32 * 86400)
+
 
 static u_char *ngx_http_gate_reply_message(ngx_http_gate_ctx_t *ctx,
     u_char *p, u_char *last);
@@ -315,6 +319,7 @@ ngx_http_gate_reply_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
                   "\"project_id\":4294967295,\"payment_id\":\"\"}" CRLF)
            + ngx_strlen(ngx_http_gate_result_code(ctx->result))
            + (last - message)
+           + ngx_escape_json(NULL, message, last - message)
            + ctx->payment_id.len
            + ngx_escape_json(NULL, ctx->payment_id.data, ctx->payment_id.len);
 
@@ -324,11 +329,13 @@ ngx_http_gate_reply_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     }
 
     b->last = ngx_sprintf(b->last, "{\"status\":\"%s\",\"code\":\"%s\","
-                          "\"message\":\"%*s\"",
+                          "\"message\":\"",
                           ngx_http_gate_result_status(ctx->result)
                               == NGX_HTTP_OK ? "success" : "error",
-                          ngx_http_gate_result_code(ctx->result),
-                          (size_t) (last - message), message);
+                          ngx_http_gate_result_code(ctx->result));
+
+    b->last = (u_char *) ngx_escape_json(b->last, message, last - message);
+    *b->last++ = '"';
 
     if (ctx->project != NULL) {
         b->last = ngx_sprintf(b->last, ",\"project_id\":%V",
@@ -413,6 +420,13 @@ ngx_http_gate_add_retry_after(ngx_http_request_t *r,
 
     wait = ctx->wait;
 
+    /* it came from Redis, whose clock may be another one */
+
+    if (wait != 0) {
+        wait = ngx_max(wait, 1);
+        wait = ngx_min(wait, NGX_HTTP_GATE_RETRY_MAX);
+    }
+
     if (wait == 0 && status == NGX_HTTP_SERVICE_UNAVAILABLE) {
         wait = NGX_HTTP_GATE_RETRY_AFTER;
     }
@@ -435,32 +449,16 @@ ngx_http_gate_add_retry_after(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_gate_copy_safe(ngx_pool_t *pool, ngx_str_t *dst, gate_str_t *src)
 {
-    u_char   c, *p;
-    size_t   i;
+    size_t  size;
 
-    static u_char  hex[] = "0123456789abcdef";
+    size = GATE_SAFE_MAX(src->len);
 
-    p = ngx_pnalloc(pool, src->len * 3 + 1);
-    if (p == NULL) {
+    dst->data = ngx_pnalloc(pool, size + 1);
+    if (dst->data == NULL) {
         return NGX_ERROR;
     }
 
-    dst->data = p;
-
-    for (i = 0; i < src->len; i++) {
-        c = src->data[i];
-
-        if (c >= 0x20 && c != 0x7f) {
-            *p++ = c;
-            continue;
-        }
-
-        *p++ = '%';
-        *p++ = hex[c >> 4];
-        *p++ = hex[c & 0xf];
-    }
-
-    dst->len = p - dst->data;
+    dst->len = gate_safe(dst->data, size, src->data, src->len);
 
     return NGX_OK;
 }

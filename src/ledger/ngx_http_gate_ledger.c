@@ -253,22 +253,15 @@ ngx_http_gate_note_done(ngx_http_gate_redis_status_e status,
 static void
 ngx_http_gate_note_refused(ngx_http_gate_note_t *note, redisReply *reply)
 {
-    size_t  i, len;
-    u_char  key[NGX_HTTP_GATE_KEY_LOG];
+    size_t  len, n;
+    u_char  key[NGX_HTTP_GATE_KEY_LOG], text[NGX_HTTP_GATE_KEY_LOG];
 
-    len = ngx_min(note->argv[0].len, NGX_HTTP_GATE_KEY_LOG);
-
-    for (i = 0; i < len; i++) {
-        key[i] = note->argv[0].data[i];
-
-        if (key[i] < 0x20 || key[i] == 0x7f) {
-            key[i] = '.';
-        }
-    }
+    len = gate_safe(key, sizeof(key), note->argv[0].data, note->argv[0].len);
+    n = gate_safe(text, sizeof(text), (u_char *) reply->str, reply->len);
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "redis refused \"%V\" of \"%*s\": %s",
-                  &note->script->name, len, key, reply->str);
+                  "redis refused \"%V\" of \"%*s\": %*s",
+                  &note->script->name, len, key, n, text);
 }
 
 

@@ -17,6 +17,7 @@
 #include <ngx_event.h>
 
 #include "gate_payout.h"
+#include "gate_safe.h"
 
 #include "ngx_http_gate_redis.h"
 

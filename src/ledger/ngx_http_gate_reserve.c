@@ -327,8 +327,7 @@ ngx_http_gate_reserve_decide(ngx_http_gate_copy_t *copy,
 static void
 ngx_http_gate_reserve_complain(ngx_http_gate_copy_t *copy, redisReply *reply)
 {
-    size_t                   i;
-    u_char                  *p, text[3][NGX_HTTP_GATE_WORD_MAX];
+    u_char                   text[3][NGX_HTTP_GATE_WORD_MAX];
     ngx_str_t                word[3];
     ngx_uint_t               n;
     ngx_http_gate_ledger_t  *ledger;
@@ -343,19 +342,9 @@ ngx_http_gate_reserve_complain(ngx_http_gate_copy_t *copy, redisReply *reply)
 
     for (n = 0; n < 3; n++) {
         word[n] = ngx_http_gate_redis_string(reply, n);
-        word[n].len = ngx_min(word[n].len, NGX_HTTP_GATE_WORD_MAX);
-
-        p = text[n];
-
-        for (i = 0; i < word[n].len; i++) {
-            p[i] = word[n].data[i];
-
-            if (p[i] < 0x20 || p[i] > 0x7e || p[i] == '"') {
-                p[i] = '.';
-            }
-        }
-
-        word[n].data = p;
+        word[n].len = gate_safe(text[n], NGX_HTTP_GATE_WORD_MAX,
+                                word[n].data, word[n].len);
+        word[n].data = text[n];
     }
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,

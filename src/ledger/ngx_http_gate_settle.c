@@ -359,21 +359,17 @@ ngx_http_gate_settle_answer(ngx_http_gate_ledger_t *ledger,
 static void
 ngx_http_gate_settle_told(ngx_http_gate_note_t *note, redisReply *reply)
 {
-    size_t                      i;
-    ngx_str_t                  *id;
+    u_char                      text[4 * GATE_MAX_PAYMENT_ID];
+    ngx_str_t                   id;
     ngx_http_gate_settlement_t  settlement;
 
     ngx_http_gate_settle_read(reply, &settlement);
 
-    id = &note->argv[NGX_HTTP_GATE_SETTLE_ID];
+    id = note->argv[NGX_HTTP_GATE_SETTLE_ID];
+    id.len = gate_safe(text, sizeof(text), id.data, id.len);
+    id.data = text;
 
-    for (i = 0; i < id->len; i++) {
-        if (id->data[i] < 0x20 || id->data[i] == 0x7f) {
-            id->data[i] = '?';
-        }
-    }
-
-    ngx_http_gate_settle_log(ngx_cycle->log, id,
+    ngx_http_gate_settle_log(ngx_cycle->log, &id,
                              &note->argv[NGX_HTTP_GATE_SETTLE_PROJECT],
                              &settlement);
 }
@@ -383,10 +379,23 @@ void
 ngx_http_gate_settle_log(ngx_log_t *log, ngx_str_t *payment_id,
     ngx_str_t *project, ngx_http_gate_settlement_t *settlement)
 {
-    ngx_uint_t  level;
+    u_char      text[4][NGX_HTTP_GATE_SETTLE_WORD];
+    ngx_str_t   word[4];
+    ngx_uint_t  i, level;
 
     if (settlement->notes.len == 0) {
         return;
+    }
+
+    word[0] = settlement->from;
+    word[1] = settlement->to;
+    word[2] = settlement->notes;
+    word[3] = settlement->counted;
+
+    for (i = 0; i < 4; i++) {
+        word[i].len = gate_safe(text[i], NGX_HTTP_GATE_SETTLE_WORD,
+                                word[i].data, word[i].len);
+        word[i].data = text[i];
     }
 
     /* money has moved that was not counted any more */
@@ -398,8 +407,8 @@ ngx_http_gate_settle_log(ngx_log_t *log, ngx_str_t *payment_id,
     ngx_log_error(level, log, 0,
                   "payout \"%V\" of project \"%V\" goes from \"%V\" to "
                   "\"%V\": %V, %V is counted now",
-                  payment_id, project, &settlement->from, &settlement->to,
-                  &settlement->notes, &settlement->counted);
+                  payment_id, project, &word[0], &word[1], &word[2],
+                  &word[3]);
 }
 
 

@@ -16,6 +16,11 @@
 #include "ngx_http_gate_ledger.h"
 
 
+/* of a word of settle.lua, in a log line */
+
+#define NGX_HTTP_GATE_SETTLE_WORD  128
+
+
 typedef enum {
     NGX_HTTP_GATE_SETTLE_FORWARD = 0,
     NGX_HTTP_GATE_SETTLE_STREAMED,      /* the stream has it */

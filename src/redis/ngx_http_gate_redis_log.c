@@ -10,6 +10,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "gate_safe.h"
+
 #include "ngx_http_gate_redis_conn.h"
 
 
@@ -227,11 +229,5 @@ ngx_http_gate_redis_safe(u_char *dst, const char *src, size_t size)
         len = args - src;
     }
 
-    len = ngx_min(len, size);
-
-    for (size = 0; size < len; size++) {
-        dst[size] = (src[size] < 0x20 || src[size] == 0x7f) ? '.' : src[size];
-    }
-
-    return len;
+    return gate_safe(dst, size, (u_char *) src, len);
 }

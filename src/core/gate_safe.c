@@ -1,0 +1,70 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ *
+ * Makes text that came from outside safe for logs and headers.
+ */
+
+
+#include <string.h>
+
+#include "gate_safe.h"
+#include "gate_text.h"
+
+
+static unsigned gate_safe_control(const unsigned char *p);
+
+
+size_t
+gate_safe(unsigned char *dst, size_t size, const unsigned char *src,
+    size_t len)
+{
+    size_t                i, n;
+    unsigned char        *p;
+    const unsigned char  *last;
+
+    static const char  hex[] = "0123456789abcdef";
+
+    p = dst;
+    last = src + len;
+
+    for ( /* void */ ; src < last; src += n) {
+
+        n = gate_text_char(src, last - src);
+
+        if (n != 0 && !gate_safe_control(src)) {
+
+            if (size - (p - dst) < n) {
+                break;
+            }
+
+            memcpy(p, src, n);
+            p += n;
+
+            continue;
+        }
+
+        n += (n == 0);
+
+        if (size - (p - dst) < GATE_SAFE_MAX(n)) {
+            break;
+        }
+
+        for (i = 0; i < n; i++) {
+            *p++ = '%';
+            *p++ = hex[src[i] >> 4];
+            *p++ = hex[src[i] & 0xf];
+        }
+    }
+
+    return p - dst;
+}
+
+
+/* of a valid sequence: U+0080 to U+009F are c2 80 to c2 9f */
+
+static unsigned
+gate_safe_control(const unsigned char *p)
+{
+    return p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
+}
