@@ -8,7 +8,7 @@ use warnings;
 
 use lib 't/lib';
 
-use Gate::Env qw( scratch write_file wait_until );
+use Gate::Env qw( scratch write_file wait_until loopback_name );
 use Gate::FakeDns;
 use Gate::FakeRedis;
 use Gate::Http;
@@ -20,6 +20,7 @@ use Test::More;
 my $redis = Gate::Redis->run(tcp => 1);
 my $nginx = Gate::TestModule->new();
 my $unix = 'unix:' . $redis->socket_path;
+my $localhost = loopback_name();
 
 # --- helpers
 
@@ -51,6 +52,9 @@ sub asked {
     wait_until(10, sub {
         $nginx->status()->{in_flight} == $before + @clients;
     }) or die "the requests do not wait\n";
+
+    # before another request is answered, the commands have left
+    $nginx->status();
 
     return @clients;
 }
@@ -99,7 +103,7 @@ sub commands {
 sub addresses {
     my $port = $redis->port;
 
-    for my $address ("127.0.0.1:$port", "localhost:$port") {
+    for my $address ("127.0.0.1:$port", "$localhost:$port") {
         $nginx->start($address);
         is($nginx->get('script=echo&arg=x'), "ok x\n", 'host:port');
         $nginx->quit('host:port');
@@ -647,7 +651,7 @@ sub resolver {
     $other->cmd('SET', 'who', 'other');
     $redis->cmd('SET', 'who', 'first');
 
-    $nginx->start("localhost:$port",
+    $nginx->start("$localhost:$port",
                   http => "resolver 127.0.0.1:$dns ipv6=off;");
     is($nginx->get('arg=GET&arg=who'), "ok first\n", 'the first address');
 
@@ -664,7 +668,7 @@ sub resolver {
 
 sub tls {
     if (!Gate::TestModule::hiredis_has_tls()) {
-        like($nginx->check("localhost ssl=on"),
+        like($nginx->check("$localhost ssl=on"),
              qr/ssl=on needs a module built with hiredis 1/,
              'this hiredis has no TLS, and nginx -t says so');
         return;
@@ -677,11 +681,11 @@ sub tls {
         "tls-port $port", "tls-cert-file $dir/server.pem",
         "tls-key-file $dir/server.key", "tls-ca-cert-file $dir/ca.pem",
     ]);
-    my $client = "localhost:$port timeout=1s ssl=on ssl_cert=$dir/client.pem "
+    my $client = "$localhost:$port timeout=1s ssl=on ssl_cert=$dir/client.pem "
                  . "ssl_key=$dir/client.key";
 
     like($nginx->check("$unix ssl=on"), qr/needs ssl_name/, 'no name');
-    like($nginx->check("localhost ssl=on ssl_ca=/dev/null"),
+    like($nginx->check("$localhost ssl=on ssl_ca=/dev/null"),
          qr/cannot load ssl_ca/, 'no certificates');
 
     $nginx->start("$client ssl_ca=$dir/ca.pem");

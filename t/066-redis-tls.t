@@ -12,7 +12,7 @@ use lib 't/lib';
 
 use Test::More;
 
-use Gate::Env qw( scratch free_port wait_until );
+use Gate::Env qw( scratch free_port wait_until loopback_name );
 use Gate::Gateway;
 use Gate::Outbound ();
 use Gate::Payouts qw( :all );
@@ -29,6 +29,7 @@ $redis->cmd('CONFIG', 'SET', 'tls-cert-file', "$dir/server.pem",
             'tls-key-file', "$dir/server.key",
             'tls-ca-cert-file', "$dir/ca.pem", 'tls-port', $port);
 
+my $localhost = loopback_name();
 my $client = "ssl_cert=$dir/client.pem ssl_key=$dir/client.key";
 my $ca = "ssl_ca=$dir/ca.pem";
 
@@ -38,7 +39,7 @@ sub http_of {
     my ($params) = @_;
 
     return $Gate::Outbound::http_config . <<"_EOC_";
-    gate_redis localhost:$port timeout=5s ssl=on $params;
+    gate_redis $localhost:$port timeout=5s ssl=on $params;
 
     server {
         listen 127.0.0.1:$public ssl;
@@ -64,7 +65,7 @@ sub pays {
 sub own_tls {
     my ($name) = @_;
 
-    is(`curl -sS --max-time 20 --cacert $dir/ca.pem https://localhost:$public/`,
+    is(`curl -sS --max-time 20 --cacert $dir/ca.pem https://$localhost:$public/`,
        "over TLS\n", "$name: nginx's own TLS");
 }
 

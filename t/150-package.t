@@ -12,14 +12,17 @@ use warnings;
 use File::Basename qw(dirname);
 use File::Find qw(find);
 use File::Path qw(make_path);
-use File::Temp qw(tempdir);
 use FindBin;
 use JSON::PP ();
 use Test::More;
 
+use lib "$FindBin::Bin/lib";
+
+use Gate::Env qw( scratch );
+
 chdir "$FindBin::Bin/.." or BAIL_OUT("no $FindBin::Bin/..: $!");
 
-my $dir = tempdir(CLEANUP => 1);
+my $dir = scratch();
 my $compose = yaml('docker-compose.yml');
 my $services = $compose->{services};
 my $conf = gateway_conf();
@@ -439,10 +442,8 @@ sub gateway_conf {
 sub starts {
     my ($conf) = @_;
 
-    my $nginx = $ENV{TEST_NGINX_BINARY} // 'nginx';
-    my $module = $ENV{GATE_MODULE} // "$FindBin::Bin/../build/"
-                                      . 'ngx_http_gate_module.so';
-    my $load = $ENV{GATE_STATIC} ? '' : "load_module $module;";
+    my $load = join "\n", map { "load_module $_;" }
+                          split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
     my $n = 0;
 
     my $temp = join "\n", map { "    ${_}_temp_path $dir/$_;" }
@@ -465,7 +466,7 @@ sub starts {
     is($status, 0, 'certificate') or diag $out;
     put("$dir/ca.crt", contents("$dir/gateway.crt"));
 
-    ($status, $out) = run($nginx, '-t', '-e', 'stderr',
+    ($status, $out) = run($ENV{TEST_NGINX_BINARY}, '-t', '-e', 'stderr',
         '-c', "$dir/nginx.conf");
     is($status, 0, 'nginx -t with the configuration of the gateway')
         or diag $out;
@@ -511,7 +512,8 @@ sub alerts {
         my ($there) = run('promtool', '--version');
         skip('no promtool here (Debian: prometheus)', 1) if $there != 0;
 
-        my ($status, $out) = run(qw( promtool test rules t/data/alerts.yml ));
+        my ($status, $out) = run(qw( promtool test rules ),
+                                 glob 't/data/alerts*.yml');
         is($status, 0, 'the rules fire when they should') or diag $out;
     }
 }

@@ -391,6 +391,7 @@ sub local_names {
     my $n = 0;
 
     $text =~ s/^load_module .*\n//m;
+    $text =~ s/^user .*\n//m if $> != 0;
     $text =~ s/\b(listen\s+)[\w.:]+/$1 . "unix:$dir\/s" . ++$n/ge;
     $text =~ s/\bapi\.example\.com\b/127.0.0.1/g;
     $text =~ s{\b(secret_file\s+)secrets/}{$1$ENV{TEST_NGINX_KEYS}/}g;

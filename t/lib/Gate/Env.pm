@@ -27,7 +27,8 @@ use Time::HiRes ();
 
 our @EXPORT_OK = qw(
     root scratch keys_dir write_file write_key read_file free_port
-    wait_until wait_child stop_child spawn fork_child at_end which
+    loopback_name wait_until wait_child stop_child spawn fork_child at_end
+    which
 );
 
 # sun_path holds 108 bytes; names below the scratch directory need some
@@ -45,7 +46,7 @@ sub which {
 
     return $name if $name =~ m{/};
 
-    for my $dir (split(/:/, $ENV{PATH} // ''), qw( /usr/sbin /usr/bin )) {
+    for my $dir (split /:/, $ENV{PATH}) {
         return "$dir/$name" if -x "$dir/$name" && !-d _;
     }
 
@@ -53,6 +54,22 @@ sub which {
 }
 
 # --- files
+
+# Whether workers of nginx, which are other users if this one is root, can
+# reach what is in a directory.
+
+sub _is_open {
+    my ($dir) = @_;
+
+    return 1 if $> != 0;
+
+    while ($dir ne '/') {
+        return 0 if !((stat $dir)[2] & 01);
+        $dir = File::Basename::dirname($dir);
+    }
+
+    return 1;
+}
 
 sub _make_scratch {
     my $suite = File::Basename::basename($0);
@@ -62,7 +79,9 @@ sub _make_scratch {
     my $dir = "$root/build/t/$suite-$$";
 
     # a suite that was started by a suite leaves nothing
-    if (length $dir <= MAX_SCRATCH && !defined $ENV{TEST_NGINX_SCRATCH}) {
+    if (length $dir <= MAX_SCRATCH && !defined $ENV{TEST_NGINX_SCRATCH}
+        && _is_open($root))
+    {
         eval { File::Path::make_path("$root/build/t") };
 
         if (-w "$root/build/t" && (mkdir $dir or -d $dir)) {
@@ -139,6 +158,13 @@ sub free_port {
     push @reserved, $sock;
 
     return (sockaddr_in(getsockname $sock))[0];
+}
+
+# A name of 127.0.0.1: not every machine knows the usual one, and what has too
+# few parts for an address is a name to nginx, and a number to the resolver.
+
+sub loopback_name {
+    return gethostbyname('localhost') ? 'localhost' : '127.1';
 }
 
 # --- processes
@@ -323,6 +349,9 @@ sub _forget_parent {
 
 sub _init {
     _forget_parent();
+
+    # where nginx is, which ordinary users have not in their PATH
+    $ENV{PATH} .= ':/usr/sbin:/sbin';
 
     $scratch = _make_scratch();
 

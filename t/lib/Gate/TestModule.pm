@@ -18,7 +18,7 @@ use warnings;
 use Test::More;
 
 use Gate::Env qw( root scratch write_file read_file spawn wait_until
-                  wait_child stop_child at_end which );
+                  wait_child stop_child at_end which loopback_name );
 use Gate::Http;
 
 use constant TIMEOUT => 20;
@@ -67,7 +67,6 @@ sub _conf {
     my $load = $self->{module} ? "load_module $self->{module};" : '';
     my $main = $opt{main} // '';
 
-    # directories above this one may be closed to others
     $main .= ' user root;' if $> == 0;
 
     my $http = $opt{http} // '';
@@ -263,7 +262,7 @@ sub certificates {
 
     for my $name ('server', 'client') {
         $run->(@new, '-subj', "/CN=$name", '-addext',
-               'subjectAltName=DNS:localhost', '-CA', "$dir/ca.pem",
+               "subjectAltName=DNS:@{[ loopback_name() ]}", '-CA', "$dir/ca.pem",
                '-CAkey', "$dir/ca.key", '-keyout', "$dir/$name.key",
                '-out', "$dir/$name.pem");
     }
