@@ -170,7 +170,8 @@ sub all_sign_with {
 
     my $got;
 
-    wait_until(10, sub {
+    # longer than it takes to find that one of them has just ended
+    wait_until(30, sub {
         $got = by_worker(sub { key_of_answer(ask()->{body}) });
         return keys %$got == 2 && !grep { $_ ne $name } values %$got;
     });
@@ -379,6 +380,18 @@ sub after_each_block {
     }
 }
 
+# Test::Nginx reads the variable once, and this harness for each block.
+
+sub worker_user {
+    my ($user) = @_;
+
+    no warnings 'once';
+
+    $Test::Nginx::Util::WorkerUser = $user;
+    delete $ENV{TEST_NGINX_WORKER_USER};
+    $ENV{TEST_NGINX_WORKER_USER} = $user if defined $user;
+}
+
 Gate::Outbound::suite();
 add_test_cleanup_handler(\&after_each_block);
 
@@ -389,9 +402,8 @@ add_block_preprocessor(sub {
     set_key('old');
 
     # root may read everything
-    delete $ENV{TEST_NGINX_WORKER_USER};
-    $ENV{TEST_NGINX_WORKER_USER} = 'nobody nogroup'
-        if $> == 0 && defined $block->unprivileged;
+    worker_user($> == 0 && defined $block->unprivileged ? 'nobody nogroup'
+                                                         : undef);
     chmod 0777, $up->socket_path();
 
     my $set = sub {
@@ -731,7 +743,9 @@ sub {
 sub {
     ::takes_its_time('after the end of both workers', sub {
         ::set_key('new');
-        kill 'KILL', ::workers();
+        my @old = ::workers();
+        kill 'KILL', @old;
+        ::workers_are_new(@old);
     });
     ::set_key('old');
     ::all_sign_with('old');

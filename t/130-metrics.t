@@ -697,7 +697,7 @@ sub {
     my $loaded = ::value_of('gate_key_loaded_timestamp_seconds{key="current",project="kz"}');
 
     ::reload_with(qr/gate_project ua \{\s+id +123;/, "gate_project by {\nid 124;",
-                  qr/worker_processes 2;/, 'worker_processes 1;',
+                  qr/worker_processes +2;/, 'worker_processes 1;',
                   qr/gate_verify +kz ua;/, 'gate_verify kz by;');
     ::pay('c', 5, 200, at => "${at}kz");
     ::pay('d', 5, 200, at => "${at}by");
