@@ -48,6 +48,26 @@ my $long = 'x' x 5000;
     refused403  => answer(403, error_of('"403"')),
     refused422  => answer(422, error_of('"422"')),
     no_code     => answer(400, '{"status":"error"}'),
+    listed      => answer(400, '{"errors":[{"code":"2004","message":"no"},'
+                          . '{"code":3104,"field":"payment.amount"}]}'),
+    listed_403  => answer(403, '{"status":"error",'
+                          . '"errors":[{"code":"403"}]}'),
+    listed_200  => answer(200, '{"status":"error",'
+                          . '"errors":[{"code":"2004"}]}'),
+    listed_exists => answer(400, '{"errors":[{"code":"10105"}]}'),
+    listed_last => answer(400, '{"status":"error","code":"2004",'
+                          . '"errors":[{"code":"1"},{"code":10105}]}'),
+    listed_bare => answer(200, '{"errors":[{"code":"2004"}]}'),
+    listed_none => answer(400, '{"errors":[]}'),
+    listed_odd  => answer(400, '{"errors":[{"code":"2004"},'
+                          . '{"message":"no"}]}'),
+    listed_null => answer(400, '{"status":"error",'
+                          . '"errors":[{"code":null}]}'),
+    listed_text => answer(400, '{"status":"error","errors":["10105"]}'),
+    listed_ok   => answer(200, '{"status":"success",'
+                          . '"errors":[{"code":"2004"}]}'),
+    listed_status => answer(400, '{"status":"failed",'
+                          . '"errors":[{"code":"2004"}]}'),
     null_code   => answer(400, '{"status":"error","code":null}'),
     odd_code    => answer(400, '{"status":"error","code":[10105]}'),
     long_code   => answer(400, error_of('"12345678901234567890"')),
@@ -86,6 +106,17 @@ my $long = 'x' x 5000;
     elsewhere   => answer(200, error_of('"3104"'),
                           header => 'X-Accel-Redirect: /page'),
 );
+
+# The code of Gate's answer that the entry keeps.
+
+sub code_is {
+    my ($id, $code) = @_;
+
+    my $kept = sub { $redis->cmd('HGET', "gate:payout:{1234}:$id", 'code') };
+
+    Gate::Env::wait_until(10, sub { ($kept->() // '') eq $code });
+    Test::More::is($kept->(), $code, "code of $id");
+}
 
 # --- ways
 
@@ -1486,3 +1517,39 @@ a accepted 10
 b refused 0
 --- totals
 KZT 10/1
+
+
+
+=== TEST 60: errors that come as a list are read like others
+--- limits
+KZT day=10000
+--- steps
+a 100 up=listed -> 400 relayed
+b 100 up=listed_403 -> 403 relayed
+c 100 up=listed_200 -> 200
+! code_is('a', 2004)
+d 100 up=listed_exists -> 400 relayed
+e 100 up=listed_last -> 400 relayed
+! code_is($_, 10105) for qw( d e )
+f 100 up=listed_bare -> 200
+g 100 up=listed_none -> 400 relayed
+h 100 up=listed_odd -> 400 relayed
+i 100 up=listed_null -> 400 relayed
+j 100 up=listed_text -> 400 relayed
+k 100 up=listed_ok -> 200
+l 100 up=listed_status -> 400 relayed
+--- ledger
+a refused 0
+b refused 0
+c refused 0
+d unknown 100
+e unknown 100
+f unknown 100
+g unknown 100
+h unknown 100
+i unknown 100
+j unknown 100
+k unknown 100
+l unknown 100
+--- totals
+KZT 900/9

@@ -348,12 +348,16 @@ __DATA__
 --- steps
 ! passes('3061', $::not_found)
 ! passes('3061 and no more', '{"status":"error","code":"3061"}')
-! refused('another code', $::not_found =~ s/3061/3062/r, 'it is not signed')
-! refused('a number', $::not_found =~ s/"3061"/3061/r, 'it is not signed')
+! passes('3062', $::not_found =~ s/3061/3062/r)
+! passes('a number', $::not_found =~ s/"3061"/3061/r)
+! passes("listed: $_", $_) for '{"errors":[{"code":"3061"}]}', '{"status":"error","errors":[{"code":"1","message":"x"},{"code":3062,"field":{"a":[]}}]}', '{"status":"error","code":"1","project_id":1234,"errors":[{"code":"3061"}]}'
+! refused('another code', $::not_found =~ s/3061/3063/r, 'it is not signed')
 ! refused('a success', $::not_found =~ s/"error"/"success"/r, 'it is not signed')
 ! refused('no code', '{"status":"error"}', 'it is not signed')
+! refused('a code elsewhere', '{"status":"error","error":{"code":"3061"}}', 'it is not signed')
+! refused('nested besides', $::not_found =~ s/^\{/{"customer":{},/r, 'it is not signed')
 ! refused('with a payment', $::not_found =~ s/^\{/{"payment":{"id":"a","status":"success"},/r, 'it is not signed')
-! refused('with operations', $::not_found =~ s/^\{/{"operations":[],/r, 'it is not signed')
+! refused("with $_", $::not_found =~ s/^\{/{$_,/r, 'it is not signed') for '"payment":null', '"operation":""', '"operations":1', '"operations":[]'
 ! refused('with a bad signature', $::not_found =~ s/^\{/{"signature":"x",/r, 'its signature does not match')
 ! refused('of another project', $::not_found =~ s/1234/123/r, 'it is of another project')
 --- errors
@@ -758,6 +762,23 @@ $::example_ignores . $::verify . $::elsewhere
 ! my $n = () = log_text() =~ /settles nothing/g; passes('no integer', signed_text(state_of('a', 'decline') =~ s/400/400.0/r)); told_unread($n + 1)
 --- ledger
 a accepted 400
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 31: who says that there is no payment says nothing of its state
+--- steps
+! post_payout('a', 400, at => '/payouts/v2/payment/mobile/payout')
+! for my $code (3061, 3062) { for my $more ("\"code\":\"$code\"", "\"code\":$code", "\"errors\":[{\"code\":\"2\"},{\"code\":\"$code\"}]") { passes("signed: $more, $_", signed_text(state_of('a', $_) =~ s/^\{/{$more,/r)) for qw( error decline reversed success ) } }
+! refused('of another payment', signed_text(state_of('b', 'error') =~ s/^\{/{"code":"3061",/r), 'it is of another payment')
+! holds('counted', 'ledger', \&ledger, "a accepted 400\n")
+! passes('another code', signed_text(state_of('a', 'error') =~ s/^\{/{"code":"30611","errors":[{"code":"2004"}],/r))
+--- ledger
+a error 0
+--- totals
+KZT 0/0
 --- errors
 --- no_error_log
 [alert]

@@ -11,6 +11,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "gate_error.h"
+
 #include "ngx_http_gate_module.h"
 
 
@@ -24,7 +26,6 @@ static void ngx_http_gate_outcome_copy(ngx_http_gate_ctx_t *ctx,
 static ngx_uint_t ngx_http_gate_outcome_sent(ngx_http_gate_ctx_t *ctx);
 static ngx_http_gate_outcome_e ngx_http_gate_outcome_read(
     ngx_http_gate_ctx_t *ctx, gate_pool_t *pool, ngx_str_t *code);
-static ngx_int_t ngx_http_gate_outcome_code(gate_doc_t *doc, ngx_str_t *code);
 static ngx_uint_t ngx_http_gate_outcome_status(gate_doc_t *doc, char *word);
 
 
@@ -295,10 +296,11 @@ static ngx_http_gate_outcome_e
 ngx_http_gate_outcome_read(ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
     ngx_str_t *code)
 {
-    gate_err_t  err;
-    gate_doc_t  doc;
-    gate_str_t  text;
-    ngx_uint_t  status;
+    gate_err_t    err;
+    gate_doc_t    doc;
+    gate_str_t    text;
+    ngx_uint_t    status;
+    gate_error_t  error;
 
     status = ctx->gate_status;
 
@@ -313,55 +315,36 @@ ngx_http_gate_outcome_read(ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
     text.data = ctx->gate_body;
     text.len = ctx->gate_body_len;
 
+    /* an error without a code of its own could be "it already exists" */
+
     if (gate_json_parse(&doc, pool, text, GATE_MAX_DEPTH, &err) != GATE_OK
-        || ngx_http_gate_outcome_code(&doc, code) != NGX_OK)
+        || gate_error_read(&doc, &error) != GATE_OK)
     {
         return NGX_HTTP_GATE_UNKNOWN;
     }
+
+    code->data = (u_char *) error.code.data;
+    code->len = error.code.len;
 
     if (ngx_http_gate_outcome_status(&doc, "error")) {
         return NGX_HTTP_GATE_REFUSED;
     }
 
-    if (status == NGX_HTTP_OK
+    /* a list of errors may be all that an answer has */
+
+    if (error.listed && status != NGX_HTTP_OK
+        && gate_json_member(&doc, 0, "status", 6) == GATE_NO_NODE)
+    {
+        return NGX_HTTP_GATE_REFUSED;
+    }
+
+    if (status == NGX_HTTP_OK && !error.listed
         && ngx_http_gate_outcome_status(&doc, "success"))
     {
         return NGX_HTTP_GATE_ACCEPTED;
     }
 
     return NGX_HTTP_GATE_UNKNOWN;
-}
-
-
-/* an error whose code cannot be read could be "payment_id already exists" */
-
-static ngx_int_t
-ngx_http_gate_outcome_code(gate_doc_t *doc, ngx_str_t *code)
-{
-    int64_t       number;
-    uint32_t      node;
-    gate_node_t  *n;
-
-    node = gate_json_member(doc, 0, "code", 4);
-
-    if (node == GATE_NO_NODE) {
-        return NGX_OK;
-    }
-
-    n = &doc->nodes[node];
-
-    if (n->type == GATE_NULL) {
-        return NGX_OK;
-    }
-
-    if (n->type != GATE_STRING && gate_json_int64(n, &number) != 0) {
-        return NGX_DECLINED;
-    }
-
-    code->data = (u_char *) n->value.data;
-    code->len = n->value.len;
-
-    return NGX_OK;
 }
 
 

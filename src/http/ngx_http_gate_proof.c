@@ -11,6 +11,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "gate_error.h"
+
 #include "ngx_http_gate_module.h"
 #include "ngx_http_gate_reply.h"
 
@@ -29,11 +31,10 @@ static char *ngx_http_gate_proof_check(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static char *ngx_http_gate_proof_verify(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_pool_t *pool, gate_str_t text);
-static ngx_uint_t ngx_http_gate_proof_not_found(gate_doc_t *doc);
-static ngx_uint_t ngx_http_gate_proof_is(gate_doc_t *doc, char *name,
-    char *value);
+static ngx_uint_t ngx_http_gate_proof_bare(gate_doc_t *doc);
+static ngx_uint_t ngx_http_gate_proof_is(gate_str_t str, char *text);
 static char *ngx_http_gate_proof_read(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx, gate_doc_t *doc);
+    ngx_http_gate_ctx_t *ctx, gate_doc_t *doc, ngx_uint_t nothing);
 static void ngx_http_gate_proof_unread(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_err_t *err);
 static char *ngx_http_gate_proof_settle(ngx_http_request_t *r,
@@ -270,6 +271,7 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_doc_t                 doc;
     gate_err_t                 err;
     gate_canon_t               canon;
+    gate_error_t               error;
     gate_verified_t            verified;
     ngx_http_gate_result_e     result;
     ngx_http_gate_loc_conf_t  *glcf;
@@ -292,8 +294,12 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     result = ngx_http_gate_check_signature(ctx, pool, &doc, &canon, &verified);
 
-    if (result == NGX_HTTP_GATE_UNSIGNED
-        && ngx_http_gate_proof_not_found(&doc))
+    /* a code that cannot be read is none of those that are looked for */
+
+    (void) gate_error_read(&doc, &error);
+
+    if (result == NGX_HTTP_GATE_UNSIGNED && error.nothing
+        && ngx_http_gate_proof_bare(&doc))
     {
         return NULL;
     }
@@ -307,56 +313,74 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return "it has members that the signature does not cover";
     }
 
-    return ngx_http_gate_proof_read(r, ctx, &doc);
+    return ngx_http_gate_proof_read(r, ctx, &doc, error.nothing);
 }
 
 
-/* Gate does not sign that it has no such payment: nothing but that is said */
+/*
+ * Gate does not sign that it knows nothing of a payment: nothing but that is
+ * said.
+ */
 
 static ngx_uint_t
-ngx_http_gate_proof_not_found(gate_doc_t *doc)
+ngx_http_gate_proof_bare(gate_doc_t *doc)
 {
-    uint32_t  i;
+    uint32_t      i;
+    ngx_str_t    *name;
+    gate_node_t  *n;
 
-    for (i = 1; i < doc->n; i++) {
-        if (doc->nodes[i].type == GATE_OBJECT
-            || doc->nodes[i].type == GATE_ARRAY)
+    static ngx_str_t  facts[] = {
+        ngx_string("payment"),
+        ngx_string("operation"),
+        ngx_string("operations"),
+        ngx_null_string
+    };
+
+    for (name = facts; name->len; name++) {
+        if (gate_json_member(doc, 0, (char *) name->data, name->len)
+            != GATE_NO_NODE)
         {
             return 0;
         }
     }
 
-    return ngx_http_gate_proof_is(doc, "status", "error")
-           && ngx_http_gate_proof_is(doc, "code", "3061");
+    for (i = 1; i < doc->n; i = n->next) {
+        n = &doc->nodes[i];
+
+        if ((n->type == GATE_OBJECT || n->type == GATE_ARRAY)
+            && !ngx_http_gate_proof_is(n->key, "errors"))
+        {
+            return 0;
+        }
+
+        if (ngx_http_gate_proof_is(n->key, "status")
+            && !ngx_http_gate_proof_is(n->value, "error"))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
 static ngx_uint_t
-ngx_http_gate_proof_is(gate_doc_t *doc, char *name, char *value)
+ngx_http_gate_proof_is(gate_str_t str, char *text)
 {
-    size_t        len;
-    uint32_t      node;
-    gate_node_t  *n;
-
-    node = gate_json_member(doc, 0, name, ngx_strlen(name));
-
-    if (node == GATE_NO_NODE) {
-        return 0;
-    }
-
-    n = &doc->nodes[node];
-    len = ngx_strlen(value);
-
-    return n->type == GATE_STRING && n->value.len == len
-           && ngx_memcmp(n->value.data, value, len) == 0;
+    return str.len == ngx_strlen(text)
+           && ngx_memcmp(str.data, text, str.len) == 0;
 }
 
 
-/* one that is signed rightly may still be the answer to another question */
+/*
+ * One that is signed rightly may still be the answer to another question.  Who
+ * says that the payment, or its details, are not there says nothing of its
+ * state, whatever stands beside it.
+ */
 
 static char *
 ngx_http_gate_proof_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
-    gate_doc_t *doc)
+    gate_doc_t *doc, ngx_uint_t nothing)
 {
     ngx_str_t        id;
     gate_rc_e        rc;
@@ -381,7 +405,7 @@ ngx_http_gate_proof_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     }
 
     if (gate_endpoint_operation(ctx->endpoint) != GATE_OP_STATUS
-        || ctx->payment_id.len == 0)
+        || ctx->payment_id.len == 0 || nothing)
     {
         return NULL;
     }
