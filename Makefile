@@ -22,6 +22,7 @@ PREFIX ?= /usr
 MODULES_DIR ?= /usr/lib/nginx/modules
 
 core = $(wildcard src/core/*.c)
+tools = $(wildcard tools/*.[ch])
 core_h = $(wildcard src/core/*.h)
 module = build/ngx_http_gate_module.so
 
@@ -48,10 +49,10 @@ else
 endif
 	@ls $(module)
 
-build/gatesig: src/gatesig.c $(core) $(core_h) | deps
+build/gatesig: $(tools) $(core) $(core_h) | deps
 	@mkdir -p build
 	@$(CC) -std=c99 $(CFLAGS) -Wall -Wextra -Werror -Isrc/core -o $@ \
-	    src/gatesig.c $(core) -lyajl -lcrypto
+	    $(filter %.c,$(tools)) $(core) -lyajl -lcrypto
 	@ls $@
 
 asan: deps

@@ -7,10 +7,12 @@
 use strict;
 use warnings;
 
+use Digest::SHA qw(hmac_sha256 hmac_sha512);
 use Fcntl qw(:flock);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use FindBin;
+use MIME::Base64 qw(encode_base64);
 use Test::More;
 
 chdir "$FindBin::Bin/.." or BAIL_OUT("no $FindBin::Bin/..: $!");
@@ -45,10 +47,16 @@ file('key.2',  "secret\n\n");
 file('other',  'other');
 file('empty',  "\n");
 file('long',   'k' x 4097);
+file('hex',    unpack 'H*', 'secret');
+file('spaces', " secret \n");
 
 canonical();
 signs();
 verifies();
+explains();
+explains_without_cause();
+explains_safely();
+example_of_the_manual();
 injects();
 bad_input();
 bad_usage();
@@ -184,6 +192,224 @@ sub verifies {
 }
 
 
+# The signature of a text, that may not be the one that Gate signs.
+
+sub of {
+    my ($text, $key) = @_;
+
+    return encode_base64(hmac_sha512($text, $key // 'secret'), '');
+}
+
+
+# Each mistake is told by its own words.
+
+sub explains {
+    my @doc = ('"payment":{"id":"p1","sum":1050,"note":"a/b"}',
+        '"project_id":77');
+    my $doc  = join ',', @doc;
+    my $text = 'payment:id:p1;payment:note:a/b;payment:sum:1050;project_id:77';
+
+    my @cases = (
+        ['sorted', $doc, 'project_id:77;payment:id:p1;payment:sum:1050;'
+            . 'payment:note:a/b', qr/No usual mistake/],
+        ['document order', $doc, 'payment:id:p1;payment:sum:1050;'
+            . 'payment:note:a/b;project_id:77', qr/order of the document/],
+        ['whole lines', '"a":"x","a.":1,"ab":2', 'a.:1;a:x;ab:2',
+            qr/sorted by whole lines/],
+        ['as written', '"sum":10.50,"b":1.0', 'b:1.0;sum:10.50',
+            qr/numbers were signed as they are written/],
+        ['one number', '"sum":10.50,"b":1.0', 'b:1;sum:10.50',
+            qr/the number "sum" was written in another way/],
+        ['with .0', '"sum":10,"b":7', 'b:7.0;sum:10.0', qr/with ".0"/],
+        ['decimals', '"sum":10,"b":7.5', 'b:7.50;sum:10.00',
+            qr/with two decimals/],
+        ['one with decimals', '"sum":10,"b":7', 'b:7;sum:10.00',
+            qr/the number "sum"/],
+        ['17 digits', '"a":0.123456789012345678', 'a:0.12345678901234568',
+            qr/with all their digits/],
+        ['a large number', '"a":12345678901234567', 'a:1.2345678901235E+16',
+            qr/as floating-point/],
+        ['digits', '"a":"0010.50","b":1', 'a:10.5;b:1',
+            qr/"a", digits in a string, was signed as a number/],
+        ['major units', $doc, $text =~ s/1050/105000/r,
+            qr/"payment:sum" was 100 times as much/],
+        ['minor units', '"a":{"sum":500}', 'a:sum:5',
+            qr/"a:sum" was a hundredth/],
+        ['words', '"a":true,"b":false,"c":null', 'a:true;b:false;c:null',
+            qr/as words/],
+        ['true as a word', '"a":true,"b":null', 'a:true;b:',
+            qr/"a" was signed as a word/],
+        ['null', '"a":true,"b":null', 'a:1;b:null', qr/null was signed as a/],
+        ['no nulls', '"a":"","b":null,"c":1', 'a:;c:1',
+            qr/members that are null were left out/],
+        ['nothing empty', '"a":"","b":null,"c":1', 'c:1',
+            qr/empty strings and nulls were left out/],
+        ['escapes', '"a":"x\\/y","b":"\\u0416"', 'a:x\\/y;b:\\u0416',
+            qr/as they stand in the JSON/],
+        ['a field more', "$doc,\"seen\":1", $text, qr/"seen" was not there/],
+        ['a field in a list', '"a":[{"b":1,"c":2},{"b":3}]',
+            'a:0:b:1;a:1:b:3', qr/"a:0:c" was not there/],
+        ['an object more', "$doc,\"trace\":{\"a\":1,\"b\":[2,3]}", $text,
+            qr/"trace" was not there/],
+        ['frame_mode', '"a":1,"frame_mode":"popup"', 'a:1;frame_mode:popup',
+            qr/"frame_mode" was signed, too/],
+        ['empty signature', '"a":1', 'a:1;signature:',
+            qr/"signature" was signed, too/],
+        ['order of bytes besides', '"x9":2.50,"x10":1', 'x10:1;x9:2.50',
+            qr/numbers were signed as they are written/],
+    );
+
+    for my $case (@cases) {
+        my ($name, $members, $signed, $cause) = @$case;
+
+        explained($name, "{$members,\"signature\":\"@{[ of($signed) ]}\"}",
+            $cause);
+    }
+
+    my $right = of($text);
+    my $hmac  = hmac_sha512($text, 'secret');
+    my %forms = (
+        hex          => [unpack('H*', $hmac), qr/not in Base64/],
+        HEX          => [uc unpack('H*', $hmac), qr/not in Base64/],
+        'no padding' => [$right =~ s/=//gr, qr/not in Base64/],
+        url          => [$right =~ tr{+/}{-_}r, qr/not in Base64/],
+        newline      => ["$right\\n", qr/not in Base64/],
+        sha256       => [encode_base64(hmac_sha256($text, 'secret'), ''),
+            qr/length of SHA-256/],
+        word         => ['signature', qr/no HMAC-SHA512 in Base64/],
+        empty        => ['', qr/no HMAC-SHA512 in Base64/],
+    );
+
+    for my $form (sort keys %forms) {
+        explained("form: $form", "{$doc,\"signature\":\"$forms{$form}[0]\"}",
+            $forms{$form}[1]);
+    }
+
+    explained('no string', "{$doc,\"signature\":[1]}", qr/no HMAC-SHA512/);
+
+    my $of = sub { "{$doc,\"signature\":\"@{[ of($text, $_[0]) ]}\"}" };
+
+    explained('newline of the key', $of->("secret\n"),
+        qr/the newline at the end of/, 'key.lf');
+    explained('spaces around it', $of->('secret'),
+        qr/without the white space around/, 'spaces');
+    explained('a key in hex', $of->('secret'), qr/in hexadecimal/, 'hex');
+
+    return;
+}
+
+
+sub explained {
+    my ($name, $doc, $cause, @keys) = @_;
+
+    my ($code, $output, $errors) = gatesig($doc, 'verify', '--explain',
+        map { ('--key-file', "$dir/$_") } @keys ? @keys : 'key');
+
+    is($code, 1, "explain $name: exit code");
+    is($errors, '', "explain $name: errors");
+    like($output, qr/\Anot\ valid:\ [^\n]*\n
+                     canonical\ string:\ [^\n]*\n
+                     (?:given\ signature:\ [^\n]*\n)?
+                     (?:with\ [^\n]*:\ expected\ signature:\ \S{88}\n)+
+                     likely\ cause:\ ([^\n]*)\n\z/x, "explain $name: form");
+    like($output, qr/^likely cause: .*$cause/m, "explain $name: cause");
+
+    return;
+}
+
+
+sub explains_without_cause {
+    my $doc = '"a":{"b":1},"c":"x"';
+
+    explained('another key', "{$doc,\"signature\":\""
+        . of('a:b:1;c:x', 'another') . '"}', qr/not found\..*with this key:/);
+    explained('other keys', "{$doc,\"signature\":\""
+        . of('a:b:1;c:x', 'another') . '"}', qr/not found\..*with these keys:/,
+        qw(key other));
+    explained('a value', "{$doc,\"signature\":\"" . of('a:b:2;c:x') . '"}',
+        qr/not found/);
+    explained('no signature', "{$doc}", qr/it was not signed/);
+    explained('a signature elsewhere', '{"payment":[{"Signature":"x"}]}',
+        qr/there is one at "payment:0:Signature"/);
+
+    my @verify = ('verify', '--explain', '--key-file', 'KEY');
+
+    outcome('explain: valid', [qq({"signature":"$SIGNED","a":1,"b":2}),
+        @verify], 0, "ok: natural order, signature at the top level\n"
+        . "canonical string: a:1;b:2\ngiven signature: $SIGNED\n"
+        . "with $dir/key: expected signature: $SIGNED\n");
+
+    my $both = '{"x9":2,"x10":1,"signature":"' . $BYTES . '"}';
+    my @got  = gatesig($both, @verify, '--order', 'natural');
+
+    is($got[0], 1, 'explain: another order');
+    like($got[1], qr/^likely cause: .* in byte order$/m, 'which one');
+
+    return;
+}
+
+
+# What a terminal would act on, what is large, and what cannot be guessed.
+
+sub explains_safely {
+    my ($code, $output) = gatesig("{\"a\":\"\\u001b[2J\\u009bx\\u0416\","
+        . "\"\\u001bz\":\"007\",\"signature\":\"\\u001b]0;\"}", 'verify',
+        '--explain', '--key-file', 'KEY');
+
+    is($code, 1, 'control characters: exit code');
+    unlike($output, qr/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/,
+        'control characters are not printed');
+    like($output, qr/a:\\x1b\[2J\\xc2.?x\xd0\x96/s, 'but told');
+
+    my $many = join ',', map {"\"k$_\":\"$_\""} 1 .. 20_000;
+    my $wrong = of('nothing');
+    my $start = time;
+
+    ($code, $output) = gatesig("{$many,\"signature\":\"$wrong\"}", 'verify',
+        '--explain', '--key-file', 'KEY');
+
+    is($code, 1, 'a large object: exit code');
+    like($output, qr/^likely cause: not found/m, 'a large object');
+    cmp_ok(time - $start, '<', 120, 'it ends');
+
+    return;
+}
+
+
+# Runs in a shell what the manual shows.
+
+sub example_of_the_manual {
+    open my $page, '<', 'doc/gatesig.1' or die "doc/gatesig.1: $!";
+    my @lines = grep {/^\.Dl \$ .*\btr\b/} <$page>;
+    close $page;
+
+    ok(scalar @lines, 'the manual has an example with tr');
+
+    my $script = join '', map {s/^\.Dl \$ //r} @lines;
+    $script =~ s/\\\(aq/'/g;
+    $script =~ s/\\&//g;
+    $script =~ s/\\e/\\/g;
+
+    file('payout.json', '{"b":{"c":1},"a":"x"}');
+    file('theirs', "a:x;b:c:1.0\n");
+    file('example', "PATH=\$PWD/bin:\$PATH; cd $dir\n$script");
+    mkdir "$dir/bin";
+    symlink "$FindBin::Bin/../$build/gatesig", "$dir/bin/gatesig";
+    my $output = `cd $dir && sh ./example 2>&1`;
+
+    is($output, "2c2\n< b:c:1\n---\n> b:c:1.0\n", 'it works as printed');
+
+    return;
+}
+
+
+sub version {
+    open my $changes, '<', 'CHANGES.md' or die "CHANGES.md: $!";
+
+    return (map { /^## (\S+)/ ? $1 : () } <$changes>)[0];
+}
+
+
 sub injects {
     my @inject = ('inject', '--key-file', 'KEY', '--project-id', 77);
 
@@ -256,6 +482,8 @@ sub bad_usage {
         [qr/--project-id is missing/,       'inject', '--key-file', 'KEY'],
         [qr/verify takes no --project-id/,  'verify', '--key-file', 'KEY',
             '--project-id', 5],
+        [qr/only verify takes --explain/,   'sign', '--key-file', 'KEY',
+            '--explain'],
         [qr/only verify takes several/,     'sign', '--key-file', 'KEY',
             '--key-file', 'KEY'],
         [qr/--top-level goes with/,         'canonical', '--top-level'],
@@ -279,6 +507,12 @@ sub bad_usage {
         my ($errors, @words) = @$case;
 
         outcome("usage @words", ['{}', @words], 2, '', $errors);
+    }
+
+    my $version = version();
+
+    for my $words ([qw(--version)], [qw(verify --version --key-file none)]) {
+        outcome("@$words", ['', @$words], 0, "gatesig (nginx-gate) $version\n");
     }
 
     for my $help ('-h', '--help') {

@@ -16,6 +16,9 @@
 #include <stdint.h>
 
 
+#define GATE_VERSION        "1.0.0"
+
+
 /* a document of more bytes, values or path bytes is refused, not truncated */
 
 #define GATE_MAX_TEXT       (64 * 1024 * 1024)
