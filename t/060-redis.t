@@ -8,7 +8,9 @@ use warnings;
 
 use lib 't/lib';
 
-use Gate::Env qw( scratch write_file wait_until loopback_name );
+use Time::HiRes ();
+
+use Gate::Env qw( scratch read_file write_file wait_until loopback_name );
 use Gate::FakeDns;
 use Gate::FakeRedis;
 use Gate::Http;
@@ -462,6 +464,133 @@ sub answers_of_a_fake {
     $fake->stop();
 }
 
+# Two commands that are answered at once: what each of them is told.
+
+sub two_of {
+    my ($fake, $mode, $first, $second) = @_;
+
+    $fake->mode($mode);
+    $fake->freeze();
+
+    my @clients = (asked("script=echo&arg=$first"),
+                   asked("script=echo&arg=$second"));
+
+    $fake->thaw();
+
+    my $answers = answers(@clients);
+
+    $fake->mode('');
+
+    return $answers;
+}
+
+# Replies that are another call's, or nobody's: they are known by their name.
+
+sub replies_of_others {
+    my $fake = Gate::FakeRedis->run('others');
+
+    $nginx->start('unix:' . $fake->socket_path . ' ping=0 timeout=5s');
+    works('at first');
+
+    is_deeply(two_of($fake, '', 'a', 'b'), ["ok a\n", "ok b\n"], 'two calls');
+    is_deeply(two_of($fake, 'EVALSHA twice', 'a', 'b'), ["ok a\n", "lost\n"],
+              'a reply too many is not taken for the next call\'s');
+    $nginx->wait_log(qr/is unavailable: reply to another call/, 'it is told');
+    works('mixed');
+
+    for my $reply ('+x', ':1', '$1\r\nx', '$-1', '*-1', '*0', '*1\r\n$1\r\nx',
+                   '*2\r\n{name}\r\n$1\r\nx', '*2\r\n$1\r\nx\r\n*1\r\n{name}',
+                   '*2\r\n$1\r\nx\r\n$-1', '*2\r\n$1\r\nx\r\n:1')
+    {
+        $fake->mode("EVALSHA $reply");
+        is($nginx->get('script=echo&arg=x'), "lost\n", "without a name: $reply");
+        $fake->mode('');
+        works($reply);
+    }
+
+    $fake->mode('EVALSHA *1\r\n{name}');
+    is($nginx->get('script=echo&arg=x'), "ok\n", 'only a name');
+    $fake->mode('');
+
+    is($nginx->status()->{in_flight}, 0, 'nothing is forgotten');
+    $nginx->quit('others');
+    $fake->stop();
+}
+
+# A reply too many while the connection is made: hiredis would abort.
+
+sub excess_in_greeting {
+    my ($address, $fake) = @_;
+
+    write_file('password', 's3cret', 0600);
+
+    for my $command (qw( AUTH SELECT SCRIPT PING )) {
+        $fake->mode("$command twice");
+        $nginx->start("$address db=1 ping=0 password_file=" . scratch()
+                      . '/password');
+
+        my ($worker) = $nginx->workers();
+
+        $nginx->wait_log(qr/is unavailable: /, "$command twice: is told");
+        ok(wait_until(10, sub { $nginx->status()->{failures} >= 4 }),
+           "$command twice: tried again");
+        like($nginx->get('script=echo&arg=x'), qr/^(?:refused|not_sent)$/,
+             "$command twice: never used");
+        is_deeply([ $nginx->workers() ], [$worker],
+                  "$command twice: the worker lives");
+
+        $fake->mode('');
+        works("$command twice");
+        $nginx->quit("$command twice");
+    }
+}
+
+sub greeting {
+    my $fake = Gate::FakeRedis->run('greeting');
+
+    excess_in_greeting('unix:' . $fake->socket_path, $fake);
+    $fake->stop();
+}
+
+# Lengths that no reply of ours has.
+
+sub corrupt {
+    my $fake = Gate::FakeRedis->run('corrupt');
+
+    $nginx->start('unix:' . $fake->socket_path . ' ping=0 timeout=15s');
+    works('at first');
+
+    my ($worker) = $nginx->workers();
+
+    my $size = sub {
+        my ($kb) = read_file("/proc/$worker/status") =~ /^VmHWM:\s*(\d+) kB/m;
+        return $kb;
+    };
+
+    my $before = $size->();
+
+    for my $reply ('*300000000', '*2147483647', '*1025', '*-2',
+                   '*1\r\n*300000000', '*2\r\n*1000\r\n*1000',
+                   '*1\r\n' x 2000, 'fill 3000000 $300000000',
+                   'fill 3000000 +', 'fill 3000000 :', 'fill 3000000 *')
+    {
+        my $name = substr $reply, 0, 30;
+        my $from = Time::HiRes::time();
+
+        $fake->mode("EVALSHA $reply");
+        is($nginx->get('script=echo&arg=x'), "lost\n", "$name: is refused");
+        cmp_ok(Time::HiRes::time() - $from, '<', 10, "$name: at once");
+        $fake->mode('');
+        works($name);
+    }
+
+    cmp_ok($size->() - $before, '<', 100_000, 'kB of memory that it took');
+    is_deeply([ $nginx->workers() ], [$worker], 'the worker lives');
+
+    $nginx->quit('corrupt');
+    $fake->stop();
+}
+
 # An idle connection breaks: nobody asks, and it is noticed all the same.
 
 sub idle {
@@ -780,6 +909,9 @@ my %blocks = (
     refusing => \&refusing,
     readonly => \&readonly,
     fake => \&answers_of_a_fake,
+    others => \&replies_of_others,
+    greeting => \&greeting,
+    corrupt => \&corrupt,
     idle => \&idle,
     aborts => \&aborts,
     leaving => \&leaving,

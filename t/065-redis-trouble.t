@@ -14,6 +14,7 @@ use lib 't/lib';
 use Test::More;
 
 use Gate::Env qw( scratch wait_until );
+use Gate::FakeRedis;
 use Gate::Gateway;
 use Gate::Http;
 use Gate::Payouts qw( :all );
@@ -482,6 +483,55 @@ sub outcome_impossible {
                        "$name: is logged in one line");
 }
 
+# A Redis that says everything twice: the second "ok" is nobody's, and no
+# payout passes by it.
+
+sub says_it_twice {
+    my ($name) = @_;
+
+    my $fake = Gate::FakeRedis->run('twice');
+    my $between = Gate::Proxy->run(name => 'between',
+                                   to => $fake->socket_path());
+
+    # a refusal, as nothing comes after it
+    $fake->mode('EVALSHA *2\r\n$9\r\nno_limits\r\n{name}');
+    $gateway->quit("$name: before");
+    unlink "$gateway->{dir}/error.log";
+    $gateway->start(http => conf('unix:' . $between->socket_path()
+                                 . ' timeout=5s'));
+    ok(wait_until(20, sub { post_payout('first', 10)->{status} == 400 }),
+       "$name: connected");
+
+    $between->hold();
+
+    my $count = $up->count();
+    my @clients;
+
+    for my $id (qw( a b c )) {
+        my $conn = Gate::Http::Connection->new($gateway->socket_path());
+
+        $conn->send(Gate::Http::bytes_of({ request_of($id, 10) }));
+        push @clients, $conn;
+        wait_until(20, sub { $between->held('EVALSHA') >= @clients })
+            or die "not asked\n";
+    }
+
+    $fake->mode('EVALSHA twice *3\r\n$2\r\nok\r\n:1\r\n{name}');
+    $between->go();
+
+    is(join(' ', map { $_->answer()->{status} } @clients), '200 503 503',
+       "$name: one of three passes");
+    is($up->count() - $count, 1, "$name: one has reached Gate");
+    $gateway->wait_log(qr/is unavailable: reply to another call/,
+                       "$name: is told");
+
+    $gateway->quit("$name: done");
+    $between->stop();
+    $fake->stop();
+    unlink "$gateway->{dir}/error.log";
+    $gateway->start(http => $direct);
+}
+
 # --- all of them
 
 block('dead at the start', $direct, \&dead_at_start);
@@ -513,6 +563,7 @@ block('BUSY', $direct, refuses('BUSY', \&is_busy,
 block('NOAUTH', $direct, \&asks_a_password);
 block('WRONGTYPE', $direct, \&wrong_type);
 block('an outcome is refused', $direct, \&outcome_refused);
+block('says everything twice', $direct, \&says_it_twice);
 block('a damaged entry is refused', $direct, \&outcome_impossible);
 
 done_testing();

@@ -15,7 +15,8 @@
 
 
 static ngx_http_gate_redis_op_t *ngx_http_gate_redis_create_op(
-    ngx_uint_t nhead, ngx_str_t *head, ngx_uint_t argc, ngx_str_t *argv);
+    ngx_uint_t nhead, ngx_str_t *head, ngx_uint_t argc, ngx_str_t *argv,
+    ngx_str_t *name);
 static ngx_http_gate_redis_op_t *ngx_http_gate_redis_start(
     ngx_http_gate_redis_t *rc, ngx_http_gate_redis_op_t *op);
 static ngx_uint_t ngx_http_gate_redis_accepts(ngx_http_gate_redis_t *rc);
@@ -26,7 +27,8 @@ static u_char *ngx_http_gate_redis_write_size(u_char *p, size_t size);
 static ngx_int_t ngx_http_gate_redis_send(ngx_http_gate_redis_op_t *op);
 static void ngx_http_gate_redis_reply(redisAsyncContext *ac, void *reply,
     void *data);
-static void ngx_http_gate_redis_drop_excess(redisAsyncContext *ac);
+static ngx_uint_t ngx_http_gate_redis_named(ngx_http_gate_redis_op_t *op,
+    redisReply *reply);
 static void ngx_http_gate_redis_abandoned(ngx_http_gate_redis_op_t *op,
     redisAsyncContext *ac);
 static void ngx_http_gate_redis_refused(ngx_http_gate_redis_op_t *op,
@@ -49,7 +51,8 @@ ngx_http_gate_redis_eval(ngx_http_gate_redis_t *rc,
     void *data)
 {
     u_char                     buf[NGX_INT_T_LEN];
-    ngx_str_t                  head[3];
+    u_char                     text[NGX_HTTP_GATE_REDIS_NAME];
+    ngx_str_t                  name, head[3];
     ngx_http_gate_redis_op_t  *op;
 
     ngx_str_set(&head[0], "EVALSHA");
@@ -57,10 +60,15 @@ ngx_http_gate_redis_eval(ngx_http_gate_redis_t *rc,
     head[2].data = buf;
     head[2].len = ngx_sprintf(buf, "%ui", nkeys) - buf;
 
+    name.data = text;
+    name.len = ngx_sprintf(text, "%*s-%uL", sizeof(rc->name), rc->name,
+                           ++rc->calls)
+               - text;
+
     op = NULL;
 
     if (ngx_http_gate_redis_accepts(rc)) {
-        op = ngx_http_gate_redis_create_op(3, head, argc, argv);
+        op = ngx_http_gate_redis_create_op(3, head, argc, argv, &name);
     }
 
     if (op == NULL) {
@@ -86,7 +94,7 @@ ngx_http_gate_redis_command(ngx_http_gate_redis_t *rc, ngx_uint_t argc,
     op = NULL;
 
     if (ngx_http_gate_redis_accepts(rc)) {
-        op = ngx_http_gate_redis_create_op(0, NULL, argc, argv);
+        op = ngx_http_gate_redis_create_op(0, NULL, argc, argv, NULL);
     }
 
     if (op == NULL) {
@@ -172,15 +180,19 @@ ngx_http_gate_redis_accepts(ngx_http_gate_redis_t *rc)
 
 static ngx_http_gate_redis_op_t *
 ngx_http_gate_redis_create_op(ngx_uint_t nhead, ngx_str_t *head,
-    ngx_uint_t argc, ngx_str_t *argv)
+    ngx_uint_t argc, ngx_str_t *argv, ngx_str_t *name)
 {
     u_char                    *p;
     size_t                     size;
+    ngx_uint_t                 nname;
     ngx_http_gate_redis_op_t  *op;
+
+    nname = (name != NULL);
 
     size = sizeof("*" CRLF) - 1 + NGX_INT_T_LEN
            + ngx_http_gate_redis_size(nhead, head)
-           + ngx_http_gate_redis_size(argc, argv);
+           + ngx_http_gate_redis_size(argc, argv)
+           + ngx_http_gate_redis_size(nname, name);
 
     op = ngx_alloc(offsetof(ngx_http_gate_redis_op_t, text) + size,
                    ngx_cycle->log);
@@ -188,9 +200,15 @@ ngx_http_gate_redis_create_op(ngx_uint_t nhead, ngx_str_t *head,
         return NULL;
     }
 
-    p = ngx_sprintf(op->text, "*%ui" CRLF, nhead + argc);
+    p = ngx_sprintf(op->text, "*%ui" CRLF, nhead + argc + nname);
     p = ngx_http_gate_redis_write_args(p, nhead, head);
     p = ngx_http_gate_redis_write_args(p, argc, argv);
+    p = ngx_http_gate_redis_write_args(p, nname, name);
+
+    if (name != NULL) {
+        op->name.len = name->len;
+        op->name.data = p - (sizeof(CRLF) - 1) - name->len;
+    }
 
     /* hiredis looks for another argument; the size has room for it */
 
@@ -321,6 +339,7 @@ ngx_http_gate_redis_append(ngx_http_gate_redis_link_t *link,
     }
 
     link->appended += len;
+    link->asked++;
     link->c->idle = 0;
 
     return NGX_OK;
@@ -410,10 +429,14 @@ ngx_http_gate_redis_reply(redisAsyncContext *ac, void *reply, void *data)
         return;
     }
 
-    ngx_http_gate_redis_drop_excess(ac);
-
     if (r->type == REDIS_REPLY_ERROR) {
         ngx_http_gate_redis_refused(op, ac, r);
+        return;
+    }
+
+    if (op->script != NULL && !ngx_http_gate_redis_named(op, r)) {
+        ngx_http_gate_redis_reject(ac->data, "reply to another call");
+        ngx_http_gate_redis_complete(op, NGX_HTTP_GATE_REDIS_LOST, NULL);
         return;
     }
 
@@ -425,26 +448,37 @@ ngx_http_gate_redis_reply(redisAsyncContext *ac, void *reply, void *data)
         ngx_http_gate_redis_up(rc);
     }
 
+    if (op->script == NULL) {
+        ngx_http_gate_redis_complete(op, NGX_HTTP_GATE_REDIS_OK, r);
+        return;
+    }
+
+    /* hiredis frees all items after this */
+
+    r->elements--;
+
     ngx_http_gate_redis_complete(op, NGX_HTTP_GATE_REDIS_OK, r);
+
+    r->elements++;
 }
 
 
-/*
- * Bytes after the reply to the last command: hiredis would abort the process,
- * or take them for the reply to a command that is only about to be given.
- */
+/* by its last item, which is not for the handler */
 
-static void
-ngx_http_gate_redis_drop_excess(redisAsyncContext *ac)
+static ngx_uint_t
+ngx_http_gate_redis_named(ngx_http_gate_redis_op_t *op, redisReply *reply)
 {
-    redisReader  *reader;
+    redisReply  *last;
 
-    reader = ac->c.reader;
-
-    if (ac->replies.head == NULL && reader->pos < reader->len) {
-        reader->pos = reader->len;
-        ngx_http_gate_redis_lost(ac->data, "unexpected data");
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
+        return 0;
     }
+
+    last = reply->element[reply->elements - 1];
+
+    return last->type == REDIS_REPLY_STRING
+           && (size_t) last->len == op->name.len
+           && ngx_memcmp(last->str, op->name.data, op->name.len) == 0;
 }
 
 

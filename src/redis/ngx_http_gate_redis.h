@@ -134,9 +134,14 @@ void ngx_http_gate_redis_on_ready(ngx_http_gate_redis_t *rc,
 
 /*
  * EVALSHA of a script of rcf->scripts; argv holds nkeys keys, then arguments.
- * All bytes are copied.  NULL: refused at once, nothing sent, the handler will
- * not be called (Redis is known to be away, too many wait, or no memory).
- * While a connection is being made, commands wait for it, up to the timeout.
+ * One argument more is added, a name that no other call has: the script gives
+ * it back as the last item of its list, and the handler gets the list without
+ * it.  A reply with another name, or none, closes the connection: all that is
+ * under way is LOST.  All bytes are copied.
+ *
+ * NULL: refused at once, nothing sent, the handler will not be called (Redis
+ * is known to be away, too many wait, or no memory).  While a connection is
+ * being made, commands wait for it, up to the timeout.
  *
  * A script that Redis lost is loaded again and the call repeated once, which
  * puts it behind commands given since: do not give a command that must come

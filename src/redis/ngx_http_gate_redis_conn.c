@@ -10,6 +10,8 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include <unistd.h>
+
 #include "ngx_http_gate_redis_conn.h"
 
 
@@ -48,6 +50,7 @@ ngx_int_t
 ngx_http_gate_redis_init_worker(ngx_cycle_t *cycle,
     ngx_http_gate_redis_conf_t *rcf)
 {
+    u_char                  random[NGX_HTTP_GATE_REDIS_WORKER / 2];
     ngx_http_gate_redis_t  *rc;
 
     if (rcf == NULL
@@ -73,6 +76,14 @@ ngx_http_gate_redis_init_worker(ngx_cycle_t *cycle,
      *     rc->trouble = NGX_HTTP_GATE_REDIS_FINE;
      *     rc->stat = { 0 };
      */
+
+    if (getentropy(random, sizeof(random)) != 0) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
+                      "getentropy() failed");
+        return NGX_ERROR;
+    }
+
+    (void) ngx_hex_dump(rc->name, random, sizeof(random));
 
     rc->conf = rcf;
     rc->log = cycle->log;

@@ -19,6 +19,12 @@
 
 #define NGX_HTTP_GATE_REDIS_MAX_WAITING  4096
 
+/* of a call: the name of a worker in hexadecimal, and a counter */
+
+#define NGX_HTTP_GATE_REDIS_WORKER       16
+#define NGX_HTTP_GATE_REDIS_NAME         (NGX_HTTP_GATE_REDIS_WORKER + 1      \
+                                          + NGX_INT64_LEN)
+
 
 typedef enum {
     NGX_HTTP_GATE_REDIS_IDLE = 0,       /* no connection, one may be made */
@@ -52,9 +58,18 @@ typedef struct {
     ngx_uint_t                           pending;
     ngx_msec_t                           ready;
 
+    redisReplyObjectFunctions            guards;
+    redisReplyObjectFunctions           *objects;
+    uint64_t                             asked;  /* commands */
+    uint64_t                             left;   /* of asked; or may have */
+    uint64_t                             begun;  /* replies */
+    size_t                               items;  /* of the present reply */
+    size_t                               size;
+
     unsigned                             connected:1;
     unsigned                             dead:1;
     unsigned                             reset:1;
+    unsigned                             mixed:1;    /* whose replies? */
     unsigned                             busy:1;
     unsigned                             writing:1;
 } ngx_http_gate_redis_link_t;
@@ -69,6 +84,9 @@ struct ngx_http_gate_redis_s {
     ngx_socket_t                         fd;
 
     ngx_http_gate_redis_state_e          state;
+
+    u_char                               name[NGX_HTTP_GATE_REDIS_WORKER];
+    uint64_t                             calls;
 
     ngx_queue_t                          waiting;
     ngx_queue_t                          sent;
@@ -106,6 +124,7 @@ struct ngx_http_gate_redis_op_s {
     void                                *data;
 
     const ngx_http_gate_redis_script_t  *script;
+    ngx_str_t                            name;     /* in text; of a script */
     ngx_msec_t                           deadline;
     uint64_t                             offset;   /* in what link appended */
 
@@ -165,6 +184,14 @@ ngx_uint_t ngx_http_gate_redis_refusing(redisReply *reply);
 
 ngx_int_t ngx_http_gate_redis_attach(ngx_http_gate_redis_link_t *link);
 void ngx_http_gate_redis_release(ngx_http_gate_redis_link_t *link);
+void ngx_http_gate_redis_discard(ngx_socket_t fd);
+
+/* ngx_http_gate_redis_guard.c: what is let in */
+
+void ngx_http_gate_redis_guard(ngx_http_gate_redis_link_t *link);
+void ngx_http_gate_redis_guard_rest(ngx_http_gate_redis_link_t *link);
+void ngx_http_gate_redis_reject(ngx_http_gate_redis_link_t *link,
+    const char *reason);
 
 /* ngx_http_gate_redis_ssl.c */
 

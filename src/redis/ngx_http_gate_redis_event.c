@@ -22,10 +22,7 @@ static void ngx_http_gate_redis_del_write(void *data);
 static void ngx_http_gate_redis_cleanup(void *data);
 static void ngx_http_gate_redis_read_handler(ngx_event_t *rev);
 static void ngx_http_gate_redis_write_handler(ngx_event_t *wev);
-static ngx_uint_t ngx_http_gate_redis_unasked(
-    ngx_http_gate_redis_link_t *link);
 static void ngx_http_gate_redis_settle(ngx_http_gate_redis_link_t *link);
-static void ngx_http_gate_redis_discard(ngx_socket_t fd);
 
 
 ngx_int_t
@@ -61,6 +58,8 @@ ngx_http_gate_redis_attach(ngx_http_gate_redis_link_t *link)
     ac->ev.addWrite = ngx_http_gate_redis_add_write;
     ac->ev.delWrite = ngx_http_gate_redis_del_write;
     ac->ev.cleanup = ngx_http_gate_redis_cleanup;
+
+    ngx_http_gate_redis_guard(link);
 
     return NGX_OK;
 }
@@ -235,14 +234,19 @@ ngx_http_gate_redis_read_handler(ngx_event_t *rev)
         return;
     }
 
-    if (ngx_http_gate_redis_unasked(link)) {
-        ngx_http_gate_redis_close(link, "unexpected data");
-        return;
-    }
-
     link->busy = 1;
 
+    /* what waits for TLS leaves while it is read */
+
+    if (link->rc->conf->ssl) {
+        link->left = link->asked;
+    }
+
     redisAsyncHandleRead(link->ac);
+
+    if (link->ac && !link->dead) {
+        ngx_http_gate_redis_guard_rest(link);
+    }
 
     ngx_http_gate_redis_settle(link);
 }
@@ -266,26 +270,9 @@ ngx_http_gate_redis_write_handler(ngx_event_t *wev)
     redisAsyncHandleWrite(link->ac);
 
     link->writing = 0;
+    link->left = link->asked;
 
     ngx_http_gate_redis_settle(link);
-}
-
-
-/*
- * hiredis aborts the process on a reply that no command asked for, unless it
- * is an error, by which Redis says why it hangs up.
- */
-
-static ngx_uint_t
-ngx_http_gate_redis_unasked(ngx_http_gate_redis_link_t *link)
-{
-    char  ch;
-
-    if (link->ac->replies.head || !link->connected || link->rc->conf->ssl) {
-        return 0;
-    }
-
-    return recv(link->c->fd, &ch, 1, MSG_PEEK) == 1 && ch != '-';
 }
 
 
@@ -328,7 +315,7 @@ ngx_http_gate_redis_settle(ngx_http_gate_redis_link_t *link)
  * connection: closing with a reset drops the unsent bytes.
  */
 
-static void
+void
 ngx_http_gate_redis_discard(ngx_socket_t fd)
 {
     struct linger  linger;

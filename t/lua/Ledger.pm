@@ -124,8 +124,14 @@ sub lane_key {
 sub run {
     my ($self, $name, $keys, @args) = @_;
 
-    return @{ $self->{redis}->cmd('EVALSHA', $self->{sha}{$name},
-                                  scalar @$keys, @$keys, @args) };
+    my $call = "call-$name-" . ++$self->{calls};
+    my @reply = @{ $self->{redis}->cmd('EVALSHA', $self->{sha}{$name},
+                                       scalar @$keys, @$keys, @args, $call) };
+    my $last = pop @reply // '';
+
+    die "$name: the reply is named \"$last\"\n" if $last ne $call;
+
+    return @reply;
 }
 
 sub copy { return 'c' . ++$_[0]{copies} }
@@ -173,7 +179,7 @@ sub settle {
                       $opt{paid} // '', $opt{currency} // $self->{currency},
                       TTL, $opt{owner} // '', OWNED, KEPT,
                       $opt{cap} // 0, PROJECT, $id, $opt{body} // '{}',
-                      $opt{part} // ());
+                      $opt{part} // '');
 }
 
 sub mark {

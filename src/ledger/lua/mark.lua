@@ -7,8 +7,9 @@
 --           delivered  the service has taken it
 --           failed     it has not: the next delivery may try
 --      3  seconds that the mark of a delivered callback stays
+--      4  name of this call: the last item of its reply
 --
--- Returns a list of one item:
+-- Returns a list, verdict and name:
 --   ok    done
 --   lost  the mark had expired, and another delivery has it, or had: nothing
 --         changed
@@ -24,7 +25,7 @@ if lane ~= KEYS[1] and redis.call('GET', lane) == ARGV[1] then
 end
 
 if mark and mark ~= ARGV[1] then
-    return { 'lost' }
+    return { 'lost', ARGV[4] }
 end
 
 if ARGV[2] == 'delivered' then
@@ -34,4 +35,4 @@ elseif mark then
     redis.call('DEL', KEYS[1])
 end
 
-return { 'ok' }
+return { 'ok', ARGV[4] }

@@ -11,8 +11,10 @@
 --           free       an operator knows that it was not paid; any copy
 --      3  Gate's code, or empty
 --      4  ttl: seconds that an entry lives after its last change
+--      5  name of this call
 --
--- Returns a list: verdict, state of the entry (empty where there is none):
+-- Returns a list: verdict, state of the entry (empty where there is none), name
+-- of the call:
 --   noted     the state says it now
 --   kept      refused, but another copy may have been taken: still counted
 --   released  no longer counted
@@ -71,7 +73,7 @@ local function count(base, window, amount, n)
 end
 
 
-local copy, action, code = ARGV[1], ARGV[2], ARGV[3]
+local copy, action, code, name = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
 local entry = call('HMGET', KEYS[1], 'state', 'flight', 'amount', 'counted',
                    'currency', 'window', 'answered', 'code', 'void')
 local state = entry[1]
@@ -99,7 +101,7 @@ local function release(state)
     count(KEYS[2] .. entry[5] .. ':', entry[6], '-' .. amount, '-1')
     write('state', state, 'counted', '0', 'code', code)
 
-    return { 'released', state }
+    return { 'released', state, name }
 end
 
 
@@ -112,7 +114,7 @@ then
 end
 
 if action == 'free' then
-    return live and release('released') or { 'gone', state or '' }
+    return live and release('released') or { 'gone', state or '', name }
 end
 
 if not flight then
@@ -124,19 +126,19 @@ if not flight then
         end
     end
 
-    return { 'gone', state or '' }
+    return { 'gone', state or '', name }
 end
 
 if live then
     if action == 'accepted' then
         write('state', 'accepted', 'answered', '1')
-        return { 'noted', 'accepted' }
+        return { 'noted', 'accepted', name }
     end
 
     if action == 'unknown' then
         state = state == 'reserved' and 'unknown' or state
         write('state', state, 'code', code)
-        return { state == 'unknown' and 'noted' or 'settled', state }
+        return { state == 'unknown' and 'noted' or 'settled', state, name }
     end
 
     if state == 'reserved' and flight == '' then
@@ -146,7 +148,7 @@ if live then
     end
 
     write('code', code ~= '' and code or entry[8] or '')
-    return { 'kept', state }
+    return { 'kept', state, name }
 end
 
 -- not live: one acceptance belongs to the callback that came before it, but
@@ -158,13 +160,13 @@ if action == 'accepted' then
         count(KEYS[2] .. entry[5] .. ':', entry[6], entry[3], '1')
         write('state', 'accepted', 'counted', entry[3], 'answered', '1')
 
-        return { 'counted', 'accepted' }
+        return { 'counted', 'accepted', name }
     end
 
     write('answered', '1')
-    return { 'settled', state }
+    return { 'settled', state, name }
 end
 
 write('code', code ~= '' and code or entry[8] or '')
 
-return { 'settled', state }
+return { 'settled', state, name }

@@ -14,8 +14,9 @@
 --      7  "allow" or "deny": what to do where KEYS[1] does not exist
 --      8  ttl: seconds that an entry lives after its last change, and a
 --         window's totals after its end
+--      9  name of this call
 --
--- Returns a list; the first item is the verdict:
+-- Returns a list; the first item is the verdict, the last one the name:
 --   ok, attempt                   reserved: send it
 --   repeat, attempt, state        counted before: send it
 --   reused, state                 a live payout with another digest, amount,
@@ -110,23 +111,23 @@ end
 
 
 local key, amount, digest, copy = KEYS[2], ARGV[1], ARGV[3], ARGV[5]
-local offset, ttl = ARGV[6], ARGV[8]
+local offset, ttl, name = ARGV[6], ARGV[8], ARGV[9]
 
 if not is_integer(amount) or amount == '0' then
-    return { 'bad_argument', 'amount' }
+    return { 'bad_argument', 'amount', name }
 end
 
 if find(copy, ' ', 1, true) or copy == '' then
-    return { 'bad_argument', 'copy' }
+    return { 'bad_argument', 'copy', name }
 end
 
 if not find(offset, '^-?%d+$') then
-    return { 'bad_argument', 'offset' }
+    return { 'bad_argument', 'offset', name }
 end
 
 -- one that EXPIRE refuses would stop the script halfway
 if not find(ttl, POSITIVE) or #ttl > 10 then
-    return { 'bad_argument', 'ttl' }
+    return { 'bad_argument', 'ttl', name }
 end
 
 
@@ -136,7 +137,7 @@ local entry = call('HMGET', key, 'state', 'void')
 local state, attempt = entry[1], 1
 
 if has(entry[2], copy) then
-    return { 'void' }
+    return { 'void', name }
 end
 
 if state then
@@ -153,7 +154,7 @@ if state then
         if entry[1] ~= digest or entry[6] ~= amount or entry[7] ~= ARGV[2]
            or entry[8] ~= ARGV[4]
         then
-            return { 'reused', state }
+            return { 'reused', state, name }
         end
 
         if not has(flight, copy) then
@@ -162,7 +163,7 @@ if state then
             call('EXPIRE', key, ttl)
         end
 
-        return { 'repeat', attempt, state }
+        return { 'repeat', attempt, state, name }
     end
 end
 
@@ -177,7 +178,7 @@ local limits = {
 }
 
 if #list == 0 and ARGV[7] ~= 'allow' then
-    return { 'no_limits' }
+    return { 'no_limits', name }
 end
 
 for i = 1, #list, 2 do
@@ -186,25 +187,25 @@ for i = 1, #list, 2 do
     if limits[field] == nil then
         -- a misspelt limit must not pass for one that is not set
         if field:sub(1, 1) ~= '_' then
-            return { 'bad_limit', field:sub(1, 32), '' }
+            return { 'bad_limit', field:sub(1, 32), '', name }
         end
 
     elseif #value < 19 and find(value, POSITIVE) or is_integer(value) then
         limits[field] = value
 
     else
-        return { 'bad_limit', field, value:sub(1, 32) }
+        return { 'bad_limit', field, value:sub(1, 32), name }
     end
 end
 
 local min, max = limits.min, limits.max
 
 if min and greater(min, amount) then
-    return { 'limit_min', min }
+    return { 'limit_min', min, name }
 end
 
 if max and greater(amount, max) then
-    return { 'limit_max', max }
+    return { 'limit_max', max, name }
 end
 
 
@@ -264,7 +265,7 @@ for i = 1, 8 do
     end
 
     if not good then
-        return { 'bad_total', k[i] }
+        return { 'bad_total', k[i], name }
     end
 end
 
@@ -290,6 +291,7 @@ for i = 1, 4 do
 end
 
 if refusal then
+    refusal[#refusal + 1] = name
     return refusal
 end
 
@@ -320,4 +322,4 @@ call('HSET', key, 'state', 'reserved', 'amount', amount, 'currency', ARGV[2],
      'created', created)
 call('EXPIRE', key, ttl)
 
-return { 'ok', attempt }
+return { 'ok', attempt, name }

@@ -23,8 +23,9 @@
 --     13  stream: body
 --     14  what this operation has paid, or empty: where a partially_paid_out
 --         does not list all operations, those that came before are summed
+--     15  name of this call
 --
--- Returns a list: verdict, ledger, from, to, counted, notes, extra.
+-- Returns a list: verdict, ledger, from, to, counted, notes, extra, name.
 -- verdict
 --   forward    give it to the service, then run mark with the owner
 --   streamed   it is in the stream and marked; extra: its id there
@@ -74,7 +75,7 @@ local LEGAL = {
 }
 
 local status, operation, digest, paid = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local owner, part = ARGV[7], ARGV[14] or ''
+local owner, part, name = ARGV[7], ARGV[14] or '', ARGV[15]
 
 
 -- adds an amount, which may be negative, and a count to the windows of the
@@ -294,11 +295,11 @@ if owner ~= '' then
     local mark = call('GET', KEYS[5])
 
     if mark == 'delivered' then
-        return { 'duplicate', '', '', '', '', '', '' }
+        return { 'duplicate', '', '', '', '', '', '', name }
     end
 
     if mark and mark ~= owner then
-        return { 'busy', '', '', '', '', '', call('PTTL', KEYS[5]) }
+        return { 'busy', '', '', '', '', '', call('PTTL', KEYS[5]), name }
     end
 
     -- a stream keeps the order by itself
@@ -308,7 +309,7 @@ if owner ~= '' then
         local other = call('GET', lane)
 
         if other and other ~= owner then
-            return { 'busy', '', '', '', '', '', call('PTTL', lane) }
+            return { 'busy', '', '', '', '', '', call('PTTL', lane), name }
         end
     end
 end
@@ -329,7 +330,7 @@ end
 local ledger, to, counted, notes = unpack(result)
 
 if ledger == 'stale' and owner ~= '' then
-    return { 'stale', ledger, from, to, counted, notes, '' }
+    return { 'stale', ledger, from, to, counted, notes, '', name }
 end
 
 if KEYS[6] then
@@ -339,7 +340,7 @@ if KEYS[6] then
         call('SET', KEYS[5], 'delivered', 'EX', ARGV[9])
     end
 
-    return { 'streamed', ledger, from, to, counted, notes, id }
+    return { 'streamed', ledger, from, to, counted, notes, id, name }
 end
 
 if owner ~= '' then
@@ -350,4 +351,4 @@ if owner ~= '' then
     end
 end
 
-return { 'forward', ledger, from, to, counted, notes, '' }
+return { 'forward', ledger, from, to, counted, notes, '', name }

@@ -5,6 +5,7 @@
 --      2  totals' prefix  gate:used:{PID}:
 -- ARGV 1  currency
 --      2  offset of the calendar from UTC, seconds
+--      3  name of this call: the last item of its reply
 --
 -- Returns a list: "ok" ("no_limits" where KEYS[1] does not exist), the time in
 -- seconds since 1970, min, max, and then five items for each of hour, day,
@@ -131,5 +132,7 @@ for i, name in ipairs(LIMITS) do
         reply[#reply + 1] = item
     end
 end
+
+reply[#reply + 1] = ARGV[3]
 
 return reply

@@ -12,10 +12,13 @@ package Gate::FakeRedis;
 #     $proxy->mode('0.05');
 #
 # The mode of a fake is lines "COMMAND reply": the answer to this command in
-# place of the usual one, \r\n being what it looks like.  "COMMAND trickle" gives it byte by byte, "COMMAND
-# more" adds a reply that nobody asked for, "COMMAND twice" does so at once,
-# "COMMAND sha1" is a wrong SHA1, "COMMAND close" hangs up.  The mode of a proxy is the delay of answers in
-# seconds.  Both take effect at the next command.
+# place of the usual one, \r\n being what it looks like and {name} the last
+# argument, by which a script's reply is known.  "COMMAND trickle" gives it
+# byte by byte, "COMMAND more" adds a reply that nobody asked for, "COMMAND
+# twice [reply]" does so at once, "COMMAND fill N reply" adds N bytes,
+# "COMMAND sha1" is a wrong SHA1, "COMMAND close" hangs up.  The mode of a
+# proxy is the delay of answers in seconds.  Both take effect at the next
+# command.
 
 use strict;
 use warnings;
@@ -71,6 +74,12 @@ sub proxy {
 }
 
 sub socket_path { return $_[0]{socket} }
+
+# What comes while it is frozen, it finds all at once.
+
+sub freeze { kill 'STOP', $_[0]{pid} }
+
+sub thaw { kill 'CONT', $_[0]{pid} }
 
 sub mode {
     my ($self, $mode) = @_;
@@ -128,18 +137,36 @@ sub _answer {
 
         return 0 if $mode eq 'close';
 
+        my $name = $args->[-1];
+
         $mode =~ s/\\r\\n/\r\n/g;
+        $mode =~ s/\{name\}/'$' . length($name) . "\r\n$name"/ge;
 
         my @parts = $mode eq 'trickle' ? split(//, "$usual\r\n")
                   : $mode eq 'more'    ? ("$usual\r\n", "+more\r\n")
                   : $mode eq 'twice'   ? "$usual\r\n$usual\r\n"
+                  : $mode =~ /^twice (.+)/s ? "$1\r\n$1\r\n"
+                  : $mode =~ /^fill (\d+) (.+)/s ? "$2\r\n" . 'x' x $1
                   : $mode eq 'sha1'    ? "\$40\r\n" . 'ab' x 20 . "\r\n"
                   :                      "$mode\r\n";
 
         for my $part (@parts) {
-            syswrite $sock, $part or return 0;
+            _send($sock, $part) or return 0;
             Time::HiRes::sleep($mode eq 'more' ? 0.05 : 0.001) if @parts > 1;
         }
+    }
+
+    return 1;
+}
+
+sub _send {
+    my ($sock, $bytes) = @_;
+
+    local $SIG{PIPE} = 'IGNORE';
+
+    while ($bytes ne '') {
+        my $n = syswrite $sock, $bytes or return 0;
+        substr $bytes, 0, $n, '';
     }
 
     return 1;
@@ -175,7 +202,8 @@ sub _usual {
     my $name = uc $args->[0];
 
     return '+PONG' if $name eq 'PING';
-    return '+' . ($args->[3] // '') if $name eq 'EVALSHA';
+    return '*2' . join '', map { "\r\n\$" . length($_) . "\r\n$_" }
+                           @$args[3, -1] if $name eq 'EVALSHA';
 
     return "\$40\r\n" . Digest::SHA::sha1_hex($args->[2])
         if $name eq 'SCRIPT';

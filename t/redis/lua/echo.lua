@@ -1,2 +1,3 @@
--- input: any keys and arguments; output: the arguments
+-- input: any keys and arguments; output: the arguments, a name
+-- among them
 return ARGV
