@@ -8,6 +8,7 @@ use warnings;
 
 use lib 't/lib';
 
+use IO::Socket::INET;
 use Time::HiRes ();
 
 use Gate::Env qw( scratch read_file write_file wait_until loopback_name );
@@ -845,6 +846,26 @@ sub tls {
     }
 
     $server->stop();
+    excess_over_tls($dir);
+}
+
+sub excess_over_tls {
+    my ($dir) = @_;
+
+    my $port = Gate::Env::free_port();
+    my $fake = Gate::FakeRedis->run('behind-tls');
+    my $pid = Gate::Env::spawn([Gate::Env::root() . '/t/lib/tls-relay', $port,
+                                "$dir/server.pem", "$dir/server.key",
+                                $fake->socket_path], death_signal => 'TERM');
+
+    wait_until(20, sub {
+        IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
+    }) or die "no relay\n";
+
+    excess_in_greeting("localhost:$port ssl=on ssl_ca=$dir/ca.pem", $fake);
+
+    Gate::Env::stop_child($pid, 'TERM');
+    $fake->stop();
 }
 
 # --- configuration
