@@ -1553,3 +1553,74 @@ k unknown 100
 l unknown 100
 --- totals
 KZT 900/9
+
+
+
+=== TEST 61: what a part of the answer sends is not released, after a rewrite, too
+--- config
+    location /v2/ {
+        rewrite           ^(.*)$ /inner$1 last;
+    }
+    location /inner/v2/ {
+        gate_sign         kz;
+        gate_limits       on;
+        add_after_body    /part;
+        addition_types    *;
+        proxy_pass        http://gate;
+    }
+    location = /part {
+        internal;
+        proxy_set_header  X-Upstream "";
+        proxy_method      POST;
+        proxy_pass        http://unix:$TEST_NGINX_SECOND_SOCKET;
+    }
+--- limits
+KZT max=100
+--- steps
+! $::second->reset(); Test::More::is(::post_payout('a', 10, up => 'error200')->{status}, 200, 'status'); Test::More::is($::second->count(), 1, 'sent by a part of the answer')
+! Test::More::is(::post_payout('b', 20)->{status}, 200, 'status')
+--- ledger
+a unknown 10
+b accepted 20
+--- totals
+KZT 30/2
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 62: a post_action does not send it again
+--- config eval
+::way_to('http://gate', 'post_action /again/v2;')
+. 'location /again/ { internal; gate_sign kz; gate_limits on; proxy_pass http://gate; }'
+--- limits
+KZT max=100
+--- steps
+a 10 -> 200
+b 20 up=refused -> 400 relayed
+--- ledger
+a accepted 10
+b refused 0
+--- totals
+KZT 10/1
+--- errors
+--- error_log
+a post_action would send the payout again
+--- no_error_log
+[alert]
+
+
+
+=== TEST 63: a post_action that sends it to anybody
+--- config eval
+::way_to('http://gate', 'post_action @again;')
+. 'location @again { proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET; }'
+--- limits
+KZT max=100
+--- steps
+b 20 up=refused -> 400 relayed
+--- ledger
+b unknown 20
+--- totals
+KZT 20/1

@@ -224,7 +224,7 @@ p success svc=chunked -> forward
 
 === TEST 8: a service that breaks off after 200 has taken it
 --- steps
-! my $res = send_callback($::text, svc => 'cut'); is($res->{status}, 200, 'status'); is($res->{body}, answer_body('forward', @::kz), 'body')
+! my $pos = length Gate::Outbound::log_text(); my $res = send_callback($::text, svc => 'cut'); is($res->{status}, 200, 'status'); is($res->{body}, answer_body('forward', @::kz), 'body'); Gate::Env::wait_until(10, sub { substr(Gate::Outbound::log_text(), $pos) =~ /prematurely closed/ })
 --- error_log
 upstream prematurely closed connection
 --- no_error_log

@@ -88,6 +88,8 @@ ngx_http_gate_ctx_cleanup(void *data)
         ngx_delete_posted_event(&ctx->resume);
     }
 
+    ngx_http_gate_finish_cancel(ctx);
+
     ngx_http_gate_count(ctx);
 
     if (ctx->copy != NULL) {

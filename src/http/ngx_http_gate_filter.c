@@ -26,9 +26,7 @@ static ngx_int_t ngx_http_gate_callback_answer(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_held_body(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_chain_t *in);
-static ngx_int_t ngx_http_gate_send_answer(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx);
-static void ngx_http_gate_swallow(ngx_chain_t *in);
+static off_t ngx_http_gate_swallow(ngx_chain_t *in);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -216,7 +214,7 @@ ngx_http_gate_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_next_body_filter(r, in);
     }
 
-    ngx_http_gate_swallow(in);
+    ngx_http_gate_finish_rest(ctx, ngx_http_gate_swallow(in));
 
     if (ctx->replaced) {
         return ngx_http_next_body_filter(r, NULL);
@@ -234,7 +232,7 @@ ngx_http_gate_held_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     rc = ngx_http_gate_proof_body(r, ctx, in);
 
-    ngx_http_gate_swallow(in);
+    (void) ngx_http_gate_swallow(in);
 
     if (rc != NGX_OK) {
         return (rc == NGX_AGAIN) ? NGX_OK : rc;
@@ -250,7 +248,7 @@ ngx_http_gate_held_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_gate_send_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     ngx_chain_t  out;
@@ -264,11 +262,18 @@ ngx_http_gate_send_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 }
 
 
-static void
+static off_t
 ngx_http_gate_swallow(ngx_chain_t *in)
 {
-    for ( /* void */ ; in; in = in->next) {
+    off_t  size;
+
+    for (size = 0; in; in = in->next) {
+
+        size += ngx_buf_size(in->buf);
+
         in->buf->pos = in->buf->last;
         in->buf->file_pos = in->buf->file_last;
     }
+
+    return size;
 }

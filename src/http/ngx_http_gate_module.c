@@ -290,7 +290,6 @@ ngx_module_t  ngx_http_gate_module = {
 static ngx_int_t
 ngx_http_gate_precontent_handler(ngx_http_request_t *r)
 {
-    ngx_http_gate_ctx_t       *ctx;
     ngx_http_gate_loc_conf_t  *glcf;
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
@@ -299,11 +298,7 @@ ngx_http_gate_precontent_handler(ngx_http_request_t *r)
         return ngx_http_gate_subrequest(r, glcf);
     }
 
-    ctx = ngx_http_gate_get_ctx(r);
-
-    if (ctx != NULL && ctx->passed && !ctx->inbound) {
-        ngx_http_gate_proof_expect(r, ctx);
-    }
+    ngx_http_gate_proof_expect(r);
 
     if (glcf->sign != NULL) {
         return ngx_http_gate_outbound_handler(r);
@@ -618,6 +613,13 @@ ngx_http_gate_init(ngx_conf_t *cf)
     ngx_http_gate_find_proxy(cf, gmcf);
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_SERVER_REWRITE_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_gate_branch_handler;
 
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
     if (h == NULL) {

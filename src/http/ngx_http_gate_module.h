@@ -167,6 +167,9 @@ struct ngx_http_gate_ctx_s {
     ngx_http_gate_step_pt      step;      /* the next one */
     ngx_event_t                resume;    /* posted when Redis has answered */
     ngx_uint_t                 uri_changes; /* of the request that waits */
+    ngx_event_t                finish;    /* what filters leave to be done */
+    ngx_http_upstream_t       *server;    /* whose answer was replaced */
+    off_t                      rest;      /* of that answer */
     ngx_str_t                  limit;     /* that refused */
     u_char                     limit_data[NGX_INT64_LEN];
     time_t                     wait;      /* for Retry-After, 0: none */
@@ -185,7 +188,8 @@ struct ngx_http_gate_ctx_s {
     unsigned                   dry_run:1; /* result is what would have been */
     unsigned                   gate_end:1; /* of Gate's answer was seen */
     unsigned                   enforced:1; /* limits are: a refusal counts */
-    unsigned                   shared:1;  /* a subrequest may send the body */
+    unsigned                   branched:1; /* a subrequest has begun */
+    unsigned                   shared:1;  /* and may send the body */
     unsigned                   verify:1;  /* Gate's answer has to be signed */
     unsigned                   inbound:1; /* a callback */
     unsigned                   replace:1; /* the answer's body is ours */
@@ -226,6 +230,11 @@ void ngx_http_gate_find_proxy(ngx_conf_t *cf,
 void ngx_http_gate_wake(ngx_http_gate_ctx_t *ctx, ngx_http_gate_step_pt step);
 
 /*
+ * SERVER_REWRITE handler: takes note of subrequests.
+ */
+ngx_int_t ngx_http_gate_branch_handler(ngx_http_request_t *r);
+
+/*
  * PRECONTENT handlers, called for main requests only.
  */
 ngx_int_t ngx_http_gate_outbound_handler(ngx_http_request_t *r);
@@ -244,8 +253,7 @@ ngx_uint_t ngx_http_gate_verifies_for(ngx_http_request_t *r,
  * answer that one of them wants to be verified stays so, wherever nginx or an
  * answer of Gate's own sends the request afterwards.
  */
-void ngx_http_gate_proof_expect(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx);
+void ngx_http_gate_proof_expect(ngx_http_request_t *r);
 
 /*
  * The status of what the server answers to the very request that was sent to
@@ -279,6 +287,24 @@ ngx_int_t ngx_http_gate_proof_header(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 ngx_int_t ngx_http_gate_proof_body(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_chain_t *in);
+
+/*
+ * Has ngx_http_gate_finish.c look, from a posted event, after what is left to
+ * be done for the request; and no more, as the request ends.
+ */
+void ngx_http_gate_finish(ngx_http_gate_ctx_t *ctx);
+void ngx_http_gate_finish_cancel(ngx_http_gate_ctx_t *ctx);
+
+/*
+ * So many bytes of an answer came that was replaced.
+ */
+void ngx_http_gate_finish_rest(ngx_http_gate_ctx_t *ctx, off_t size);
+
+/*
+ * Sends ctx->answer behind headers that were sent.
+ */
+ngx_int_t ngx_http_gate_send_answer(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
 
 /*
  * Verifies with the keys of ctx->project.  Returns NGX_HTTP_GATE_OK with canon

@@ -122,6 +122,13 @@ ngx_http_gate_outbound_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         return ctx->status;
     }
 
+    if (r->post_action) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "a post_action would send the payout again");
+
+        return NGX_HTTP_FORBIDDEN;
+    }
+
     result = ngx_http_gate_outbound_redirected(r, ctx);
 
     if (result != NGX_HTTP_GATE_OK) {
@@ -282,7 +289,7 @@ ngx_http_gate_outbound_continue(ngx_http_request_t *r,
     ctx->done = 1;
     ctx->wait = 0;
 
-    ngx_http_gate_proof_expect(r, ctx);
+    ngx_http_gate_proof_expect(r);
 
     if (class != NGX_HTTP_GATE_PASS) {
         ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,

@@ -143,16 +143,14 @@ ngx_http_gate_outcome_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
 
 /*
- * The end of an answer is told at once: the client may send a corrected payout
- * right after it, and the request may linger for seconds.  Subrequests that
- * are not over may still send the payout, as those of a mirror do.
+ * The end of an answer is told as soon as filters have returned: the client
+ * may send a corrected payout right after it, and the request may linger for
+ * seconds.
  */
 
 void
 ngx_http_gate_outcome_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in)
 {
-    ngx_http_request_t  *r;
-
     for ( /* void */ ; in; in = in->next) {
 
         if (ctx->gate_status) {
@@ -161,17 +159,8 @@ ngx_http_gate_outcome_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in)
 
         if (in->buf->last_buf) {
             ctx->gate_end = 1;
+            ngx_http_gate_finish(ctx);
         }
-    }
-
-    r = ctx->request;
-
-    /* an error page is sent from inside of what it replaces */
-
-    if (ctx->gate_end && r->posted_requests == NULL
-        && r->count <= 1 + (ngx_uint_t) r->internal)
-    {
-        ngx_http_gate_outcome_report(ctx);
     }
 }
 

@@ -44,11 +44,24 @@ static ngx_int_t ngx_http_gate_proof_refuse(ngx_http_request_t *r,
 
 
 void
-ngx_http_gate_proof_expect(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+ngx_http_gate_proof_expect(ngx_http_request_t *r)
 {
+    ngx_http_gate_ctx_t       *ctx;
     ngx_http_gate_loc_conf_t  *glcf;
 
+    ctx = ngx_http_gate_get_ctx(r);
+
+    if (ctx == NULL || !ctx->passed || ctx->inbound) {
+        return;
+    }
+
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    /* a post_action has the signed body, too, and may lead anywhere */
+
+    if (r->post_action && glcf->sign == NULL && ctx->copy != NULL) {
+        ctx->shared = 1;
+    }
 
     if (glcf->verify_response) {
         ctx->verify = 1;

@@ -384,6 +384,16 @@ ngx_http_gate_reply_replace(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     ctx->replace = 1;
 
+    if (r->upstream != NULL) {
+
+        /* the client is not connected to a server that switches protocols */
+
+        r->upstream->upgrade = 0;
+
+        ctx->server = r->upstream;
+        ngx_http_gate_finish(ctx);
+    }
+
     return NGX_OK;
 }
 

@@ -97,7 +97,7 @@ sub _bytes_of {
 sub request {
     my (%req) = @_;
 
-    my $conn = Gate::Http::Connection->new();
+    my $conn = Gate::Http::Connection->new($req{to});
     my $res = { status => '', body => '' };
     my $end = Time::HiRes::time() + ($req{timeout} // 10);
 

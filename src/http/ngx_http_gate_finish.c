@@ -1,0 +1,205 @@
+
+/*
+ * Copyright (C) nginx-gate authors
+ *
+ * What filters leave to be done once they and their callers have returned: to
+ * tell the outcome of a payout, and to be done with a server whose answer was
+ * replaced.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_gate_module.h"
+
+
+/*
+ * The rest of an answer that nobody gets: a server that writes it in pieces
+ * keeps its connection, one that stalls or never ends does not.
+ */
+
+#define NGX_HTTP_GATE_REST_TIME  100
+#define NGX_HTTP_GATE_REST_MAX   65536
+
+
+static void ngx_http_gate_finish_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_gate_finish_alone(ngx_http_gate_ctx_t *ctx);
+static void ngx_http_gate_finish_answer(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, ngx_uint_t timedout);
+static void ngx_http_gate_finish_server(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, ngx_int_t rc);
+
+
+void
+ngx_http_gate_finish(ngx_http_gate_ctx_t *ctx)
+{
+    ctx->finish.handler = ngx_http_gate_finish_handler;
+    ctx->finish.data = ctx;
+    ctx->finish.log = ctx->request->connection->log;
+
+    ngx_post_event(&ctx->finish, &ngx_posted_events);
+}
+
+
+void
+ngx_http_gate_finish_rest(ngx_http_gate_ctx_t *ctx, off_t size)
+{
+    ctx->rest += size;
+
+    if (ctx->rest > NGX_HTTP_GATE_REST_MAX) {
+        ngx_http_gate_finish(ctx);
+    }
+}
+
+
+void
+ngx_http_gate_finish_cancel(ngx_http_gate_ctx_t *ctx)
+{
+    if (ctx->finish.posted) {
+        ngx_delete_posted_event(&ctx->finish);
+    }
+
+    if (ctx->finish.timer_set) {
+        ngx_del_timer(&ctx->finish);
+    }
+}
+
+
+/*
+ * Each subrequest comes here as soon as it begins, and has the signed body of
+ * the main request: until it is over, or with the main request, nobody knows
+ * whether it sends the payout, too.
+ */
+
+ngx_int_t
+ngx_http_gate_branch_handler(ngx_http_request_t *r)
+{
+    ngx_http_gate_ctx_t  *ctx;
+
+    if (r == r->main) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_gate_get_ctx(r);
+
+    if (ctx != NULL && ctx->copy != NULL) {
+        ctx->branched = 1;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_http_gate_finish_handler(ngx_event_t *ev)
+{
+    ngx_http_gate_ctx_t *ctx = ev->data;
+
+    ngx_uint_t           timedout;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    timedout = ev->timedout;
+    ev->timedout = 0;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "gate finish: %ui", timedout);
+
+    if (ctx->copy != NULL && ctx->gate_end
+        && ngx_http_gate_finish_alone(ctx))
+    {
+        ngx_http_gate_outcome_report(ctx);
+    }
+
+    /* the server has ended by itself, or this is a post_action by now */
+
+    if (ctx->server == NULL || ctx->server != r->upstream
+        || ctx->server->cleanup == NULL)
+    {
+        return;
+    }
+
+    ngx_http_gate_finish_answer(r, ctx, timedout);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+/*
+ * Nobody else can send the payout any more.  Subrequests have begun by now:
+ * nginx starts them before it comes to posted events.
+ */
+
+static ngx_uint_t
+ngx_http_gate_finish_alone(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_core_module);
+
+    return !ctx->branched && clcf->post_action.data == NULL;
+}
+
+
+/* a server may send no more than headers for a long time */
+
+static void
+ngx_http_gate_finish_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    ngx_uint_t timedout)
+{
+    ngx_int_t  rc;
+
+    rc = NGX_OK;
+
+    if (!ctx->replaced) {
+        rc = ngx_http_gate_send_answer(r, ctx);
+    }
+
+    /* a thread that writes for the server is waited for, too */
+
+    if (rc != NGX_ERROR
+        && ((!timedout && ctx->rest <= NGX_HTTP_GATE_REST_MAX) || r->blocked))
+    {
+        if (!ctx->finish.timer_set) {
+            ngx_add_timer(&ctx->finish, NGX_HTTP_GATE_REST_TIME);
+        }
+
+        return;
+    }
+
+    ngx_http_gate_finish_server(r, ctx, rc == NGX_ERROR ? rc : NGX_OK);
+}
+
+
+/*
+ * The server's cleanup would end the request, too: not before the client has
+ * got all of the answer.
+ */
+
+static void
+ngx_http_gate_finish_server(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    ngx_int_t rc)
+{
+    ngx_http_cleanup_pt  cleanup;
+
+    ngx_http_gate_finish_cancel(ctx);
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "gate finish server, rest: %O", ctx->rest);
+
+    cleanup = *ctx->server->cleanup;
+    ctx->server = NULL;
+
+    r->main->count++;
+
+    cleanup(r);
+
+    ngx_http_finalize_request(r, rc);
+}
