@@ -2,7 +2,8 @@
 #
 #   make            the module for Debian's nginx, and gatesig
 #   make demo       shows payouts and callbacks at work, then stops everything
-#   make up, down   leaves the demo running; stops it
+#   make up, down   leaves it running at ports 8080, 9080 and 9000; stops it;
+#                   SERVICE=http://127.0.0.1:3000/... gets the callbacks
 #   make test       all tests
 #   make fuzz       libFuzzer on all that is parsed: SECONDS=60 for each target,
 #                   TARGETS="payout callback" for some of them
