@@ -893,17 +893,22 @@ sub {
 
     # as status.lua answers, but for the names of windows
     my $names = sub {
-        my ($name) = @_;
+        my $reply = '*45' . $item->('ok') . '\r\n:9' . $item->('') x 2;
 
-        my $window = $item->($name) . $item->('1') x 3 . '\r\n:9';
+        $reply .= $item->($_) . $item->('1') x 3 . '\r\n:9' for @_;
 
-        return '*45' . $item->('ok') . '\r\n:9' . $item->('') x 2
-               . $window x 8 . '\r\n{name}';
+        return $reply . '\r\n{name}';
     };
+
+    my @known = qw( hour day week month );
+    push @known, map { "${_}_count" } @known;
 
     for my $reply ('-ERR no', '*1\r\n{name}', '*2\r\n*-1\r\n{name}',
                    '*45' . '\r\n$-1' x 44 . '\r\n{name}', $texts,
-                   $names->('x' x 13), $names->('x' x 9000), '+OK')
+                   $names->(('x' x 13) x 8), $names->(('x' x 9000) x 8),
+                   $names->(('month_count') x 8),
+                   $names->('ho"r', @known[1 .. 7]),
+                   $names->(@known[1, 0, 2 .. 7]), '+OK')
     {
         $::fake->mode("EVALSHA $reply");
         Test::More::is(::limits_of('project=kz&currency=KZT')->{status}, 503,
@@ -911,7 +916,7 @@ sub {
     }
 
     # the last reply was to nobody's question, and closed the connection
-    $::fake->mode('EVALSHA ' . $names->('month_count'));
+    $::fake->mode('EVALSHA ' . $names->(@known));
     Test::More::ok(Gate::Env::wait_until(10, sub {
         ::limits_of('project=kz&currency=KZT')->{status} == 200
     }), 'as it should be');

@@ -21,12 +21,10 @@
 #define NGX_HTTP_GATE_STATUS_NAME   0       /* of five */
 #define NGX_HTTP_GATE_STATUS_END    4
 #define NGX_HTTP_GATE_STATUS_ITEMS  5
+#define NGX_HTTP_GATE_STATUS_NAMES  8
 #define NGX_HTTP_GATE_STATUS_ALL    (NGX_HTTP_GATE_STATUS_HEAD                \
-                                     + 8 * NGX_HTTP_GATE_STATUS_ITEMS)
-
-/* the longest name is month_count */
-
-#define NGX_HTTP_GATE_STATUS_LEN    12
+                                     + NGX_HTTP_GATE_STATUS_NAMES             \
+                                       * NGX_HTTP_GATE_STATUS_ITEMS)
 
 
 typedef struct {
@@ -57,6 +55,20 @@ static u_char *ngx_http_gate_query_number(u_char *p, char *name,
 static void ngx_http_gate_query_resume(ngx_event_t *ev);
 static ngx_int_t ngx_http_gate_query_send(ngx_http_request_t *r,
     ngx_buf_t *b);
+
+
+/* in the order of status.lua */
+
+static ngx_str_t  ngx_http_gate_query_names[NGX_HTTP_GATE_STATUS_NAMES] = {
+    ngx_string("hour"),
+    ngx_string("day"),
+    ngx_string("week"),
+    ngx_string("month"),
+    ngx_string("hour_count"),
+    ngx_string("day_count"),
+    ngx_string("week_count"),
+    ngx_string("month_count")
+};
 
 
 char *
@@ -247,6 +259,7 @@ ngx_http_gate_query_is_valid(redisReply *reply)
 {
     int         type;
     size_t      i;
+    ngx_str_t  *name;
     ngx_uint_t  n;
 
     if (reply->type != REDIS_REPLY_ARRAY
@@ -266,9 +279,19 @@ ngx_http_gate_query_is_valid(redisReply *reply)
             type = REDIS_REPLY_INTEGER;
         }
 
-        if (reply->element[i]->type != type
-            || (n == NGX_HTTP_GATE_STATUS_NAME
-                && reply->element[i]->len > NGX_HTTP_GATE_STATUS_LEN))
+        if (reply->element[i]->type != type) {
+            return 0;
+        }
+
+        if (n != NGX_HTTP_GATE_STATUS_NAME) {
+            continue;
+        }
+
+        name = &ngx_http_gate_query_names[(i - NGX_HTTP_GATE_STATUS_HEAD)
+                                          / NGX_HTTP_GATE_STATUS_ITEMS];
+
+        if ((size_t) reply->element[i]->len != name->len
+            || ngx_memcmp(reply->element[i]->str, name->data, name->len) != 0)
         {
             return 0;
         }
