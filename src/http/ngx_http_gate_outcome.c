@@ -11,7 +11,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "gate_error.h"
+#include "gate_answer.h"
 
 #include "ngx_http_gate_module.h"
 
@@ -26,7 +26,6 @@ static void ngx_http_gate_outcome_copy(ngx_http_gate_ctx_t *ctx,
 static ngx_uint_t ngx_http_gate_outcome_sent(ngx_http_gate_ctx_t *ctx);
 static ngx_http_gate_outcome_e ngx_http_gate_outcome_read(
     ngx_http_gate_ctx_t *ctx, gate_pool_t *pool, ngx_str_t *code);
-static ngx_uint_t ngx_http_gate_outcome_status(gate_doc_t *doc, char *word);
 
 
 /* a service's library asks for compression, and could not be understood here */
@@ -285,74 +284,34 @@ static ngx_http_gate_outcome_e
 ngx_http_gate_outcome_read(ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
     ngx_str_t *code)
 {
-    gate_err_t    err;
-    gate_doc_t    doc;
-    gate_str_t    text;
-    ngx_uint_t    status;
-    gate_error_t  error;
-
-    status = ctx->gate_status;
-
-    if (!ctx->gate_end
-        || (status != NGX_HTTP_OK
-            && (status < NGX_HTTP_BAD_REQUEST
-                || status >= NGX_HTTP_INTERNAL_SERVER_ERROR)))
-    {
-        return NGX_HTTP_GATE_UNKNOWN;
-    }
+    gate_err_t     err;
+    gate_doc_t     doc;
+    gate_str_t     text, word;
+    gate_answer_e  answer;
 
     text.data = ctx->gate_body;
     text.len = ctx->gate_body_len;
 
-    /* an error without a code of its own could be "it already exists" */
-
-    if (gate_json_parse(&doc, pool, text, GATE_MAX_DEPTH, &err) != GATE_OK
-        || gate_error_read(&doc, &error) != GATE_OK)
+    if (!ctx->gate_end || ctx->gate_status == 0
+        || gate_json_parse(&doc, pool, text, GATE_MAX_DEPTH, &err) != GATE_OK)
     {
         return NGX_HTTP_GATE_UNKNOWN;
     }
 
-    code->data = (u_char *) error.code.data;
-    code->len = error.code.len;
+    answer = gate_answer_read(&doc, ctx->gate_status, &word);
 
-    if (ngx_http_gate_outcome_status(&doc, "error")) {
-        return NGX_HTTP_GATE_REFUSED;
-    }
+    code->data = (u_char *) word.data;
+    code->len = word.len;
 
-    /* a list of errors may be all that an answer has */
+    switch (answer) {
 
-    if (error.listed && status != NGX_HTTP_OK
-        && gate_json_member(&doc, 0, "status", 6) == GATE_NO_NODE)
-    {
-        return NGX_HTTP_GATE_REFUSED;
-    }
-
-    if (status == NGX_HTTP_OK && !error.listed
-        && ngx_http_gate_outcome_status(&doc, "success"))
-    {
+    case GATE_ANSWER_ACCEPTED:
         return NGX_HTTP_GATE_ACCEPTED;
+
+    case GATE_ANSWER_REFUSED:
+        return NGX_HTTP_GATE_REFUSED;
+
+    default: /* GATE_ANSWER_UNKNOWN */
+        return NGX_HTTP_GATE_UNKNOWN;
     }
-
-    return NGX_HTTP_GATE_UNKNOWN;
-}
-
-
-static ngx_uint_t
-ngx_http_gate_outcome_status(gate_doc_t *doc, char *word)
-{
-    size_t        len;
-    uint32_t      node;
-    gate_node_t  *n;
-
-    node = gate_json_member(doc, 0, "status", 6);
-
-    if (node == GATE_NO_NODE) {
-        return 0;
-    }
-
-    n = &doc->nodes[node];
-    len = ngx_strlen(word);
-
-    return n->type == GATE_STRING && n->value.len == len
-           && ngx_memcmp(n->value.data, word, len) == 0;
 }

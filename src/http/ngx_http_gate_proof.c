@@ -11,7 +11,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "gate_error.h"
+#include "gate_answer.h"
 
 #include "ngx_http_gate_module.h"
 #include "ngx_http_gate_reply.h"
@@ -31,8 +31,6 @@ static char *ngx_http_gate_proof_check(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static char *ngx_http_gate_proof_verify(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_pool_t *pool, gate_str_t text);
-static ngx_uint_t ngx_http_gate_proof_bare(gate_doc_t *doc);
-static ngx_uint_t ngx_http_gate_proof_is(gate_str_t str, char *text);
 static char *ngx_http_gate_proof_read(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_doc_t *doc, ngx_uint_t nothing);
 static void ngx_http_gate_proof_unread(ngx_http_request_t *r,
@@ -307,13 +305,7 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     result = ngx_http_gate_check_signature(ctx, pool, &doc, &canon, &verified);
 
-    /* a code that cannot be read is none of those that are looked for */
-
-    (void) gate_error_read(&doc, &error);
-
-    if (result == NGX_HTTP_GATE_UNSIGNED && error.nothing
-        && ngx_http_gate_proof_bare(&doc))
-    {
+    if (result == NGX_HTTP_GATE_UNSIGNED && gate_answer_nothing(&doc)) {
         return NULL;
     }
 
@@ -326,62 +318,11 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return "it has members that the signature does not cover";
     }
 
+    /* a code that cannot be read is none of those that are looked for */
+
+    (void) gate_error_read(&doc, &error);
+
     return ngx_http_gate_proof_read(r, ctx, &doc, error.nothing);
-}
-
-
-/*
- * Gate does not sign that it knows nothing of a payment: nothing but that is
- * said.
- */
-
-static ngx_uint_t
-ngx_http_gate_proof_bare(gate_doc_t *doc)
-{
-    uint32_t      i;
-    ngx_str_t    *name;
-    gate_node_t  *n;
-
-    static ngx_str_t  facts[] = {
-        ngx_string("payment"),
-        ngx_string("operation"),
-        ngx_string("operations"),
-        ngx_null_string
-    };
-
-    for (name = facts; name->len; name++) {
-        if (gate_json_member(doc, 0, (char *) name->data, name->len)
-            != GATE_NO_NODE)
-        {
-            return 0;
-        }
-    }
-
-    for (i = 1; i < doc->n; i = n->next) {
-        n = &doc->nodes[i];
-
-        if ((n->type == GATE_OBJECT || n->type == GATE_ARRAY)
-            && !ngx_http_gate_proof_is(n->key, "errors"))
-        {
-            return 0;
-        }
-
-        if (ngx_http_gate_proof_is(n->key, "status")
-            && !ngx_http_gate_proof_is(n->value, "error"))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-static ngx_uint_t
-ngx_http_gate_proof_is(gate_str_t str, char *text)
-{
-    return str.len == ngx_strlen(text)
-           && ngx_memcmp(str.data, text, str.len) == 0;
 }
 
 

@@ -73,7 +73,7 @@ test_free(test_doc_t *test)
 int
 test_is(gate_str_t str, const char *text, size_t len)
 {
-    return str.len == len && memcmp(str.data, text, len) == 0;
+    return str.len == len && (len == 0 || memcmp(str.data, text, len) == 0);
 }
 
 
