@@ -2,7 +2,7 @@
 
 # Copyright (C) nginx-gate authors
 #
-# gate_sign by a variable.  The examples of the README's chapter "Choosing the
+# gate_sign by a variable.  The examples of doc/install.md, "Choosing the
 # project" run as they stand there, but for ports, addresses and files; and
 # whatever a variable holds, a request is signed for the project that it
 # names, or refused, and nothing of the value gets anywhere.
@@ -68,26 +68,26 @@ our $by_header = <<'_EOC_';
     }
 _EOC_
 
-# --- the README
+# --- the examples
 
 our %ports = map { ($_ => free_port()) } qw( 8080 8081 8082 8443 );
 
-our ($chapter) = read_file(root() . '/README.md')
+our ($chapter) = read_file(root() . '/doc/install.md')
     =~ /^## Choosing the project\n(.*?)^## /ms
-    or die "no chapter in the README\n";
+    or die "no chapter in doc/install.md\n";
 
 our %recipes = map { /\$project_by_(\w+)/ ? ($1 => $_) : ($_ => 1) }
                    $chapter =~ /^```nginx\n(.*?)^```$/msg;
 
 "@{[ sort keys %recipes ]}" eq 'certificate currency header port'
-    or die "other examples in the README than here\n";
+    or die "other examples in doc/install.md than here\n";
 
 # With what is here in place of what is elsewhere.
 
 sub recipe {
     my ($name, $change) = @_;
 
-    my $text = $recipes{$name} // die "no example for $name in the README\n";
+    my $text = $recipes{$name} // die "no example for $name in doc/install.md\n";
 
     $text =~ s/^(\s+listen\s+)[\d.]+:/${1}127.0.0.1:/mg;
     $text =~ s{\b(80\d\d|8443)\b}{$ports{$1} // die "port $1?\n"}ge;
@@ -97,7 +97,7 @@ sub recipe {
     for my $line (split /\n/, $change // '') {
         my ($from, $to) = split / -> /, $line;
 
-        $text =~ s/\Q$from\E/$to/ or die "no \"$from\" in the README\n";
+        $text =~ s/\Q$from\E/$to/ or die "no \"$from\" in doc/install.md\n";
     }
 
     return $text;
@@ -109,7 +109,7 @@ sub halves {
     my ($name) = @_;
 
     recipe($name) =~ /^(map .*?\n\}\n)\nserver \{\n +listen .*?\n(.*)^\}\n\z/ms
-        or die "no map and server for $name in the README\n";
+        or die "no map and server for $name there\n";
 
     my ($map, $inside) = ($1, $2);
 

@@ -44,7 +44,7 @@ sub key {
     return "key-of-$project-$n-" . 'x' x ($n % 3 * 100);
 }
 
-# The order of the README: first the old key to where it verifies.
+# The order of doc/install.md: first the old key to where it verifies.
 
 sub rotate {
     my ($project) = @_;

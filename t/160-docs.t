@@ -14,8 +14,9 @@ use lib 't/lib';
 use Gate::Env qw( root scratch write_file write_key read_file );
 use Test::More;
 
-my $readme  = document('README.md');
-my $example = document('conf.example');
+my $reference  = document('doc/reference.md');
+my $operations = document('doc/operations.md');
+my $example    = document('conf.example');
 
 # what strangers read
 
@@ -53,7 +54,7 @@ sub unique {
     return grep { !$seen{$_}++ } @_;
 }
 
-sub chapter { return part($readme, "\n# $_[0]\n", '\n# ') }
+sub chapter { return part($_[1] // $reference, "\n## $_[0]\n", '(?:\n## |\z)') }
 
 # All of them are known to the code, so that an empty list is no success.
 
@@ -78,10 +79,10 @@ my @directives = part($module,
                       'gate_commands\[\] = \{', 'null_command')
                  =~ /\{ ngx_string\("(\w+)"\)/g;
 
-# Names, and the part of the README below its heading
+# Names, and the part of the reference below its heading
 
 sub headings {
-    return chapter('Directives') =~ /^### (\w+)\n(.*?)(?=^###? |\z)/msg;
+    return chapter('Directives') =~ /^#### (\w+)\n(.*?)(?=^###?#? |\z)/msg;
 }
 
 sub test_directives {
@@ -89,7 +90,7 @@ sub test_directives {
 
     cmp_ok(scalar @directives, '>', 20, 'directives in the code');
     is_deeply([sort keys %at], [sort @directives],
-              'README has the directives of the code, and no others');
+              'reference.md has the directives of the code, and no others');
 
     for my $name (sort keys %at) {
         like($at{$name}, qr/^\*\*syntax:\*\* `\Q$name\E\b/m, "syntax of $name");
@@ -97,14 +98,14 @@ sub test_directives {
             for qw( default context phase );
     }
 
-    told('parameter', 'README', $at{gate_project}, sub { qr/`\Q$_[0]\E / },
+    told('parameter', 'reference.md', $at{gate_project}, sub { qr/`\Q$_[0]\E / },
          @inner);
 
     my @params = part($module,
                       'redis_params\[\] = \{', 'null_string')
                  =~ /redis_param\((\w+)\)/g;
 
-    told('parameter', 'README', $at{gate_redis}, sub { qr/`\Q$_[0]\E=`/ },
+    told('parameter', 'reference.md', $at{gate_redis}, sub { qr/`\Q$_[0]\E=`/ },
          @params);
 }
 
@@ -158,26 +159,26 @@ sub test_unknown_names {
     }
 }
 
-# The manual lists the directives of the README.
+# The manual lists the directives of the reference.
 
 sub test_manual {
     my %at = headings();
     my %manual = part(document('doc/ngx_http_gate_module.5'),
                       '\.Sh DIRECTIVES\n', '\.Sh ')
                  =~ /^\.It Ic (\w+.*)\n(In .*)$/mg;
-    my %readme;
+    my %told;
 
     for my $name (keys %at) {
         my ($syntax) = $at{$name} =~ /^\*\*syntax:\*\* `(.*)`$/m;
         my ($default) = $at{$name} =~ /^\*\*default:\*\* `\w+ (.*)`$/m;
         my ($context) = $at{$name} =~ /^\*\*context:\*\* (.*)$/m;
 
-        $readme{$syntax} = "In $context"
+        $told{$syntax} = "In $context"
                            . (defined $default ? "; default $default" : '')
                            . '.';
     }
 
-    is_deeply(\%manual, \%readme, 'the manual and the README agree');
+    is_deeply(\%manual, \%told, 'the manual and the reference agree');
 }
 
 # --- variables, results, metrics
@@ -211,7 +212,7 @@ sub results {
     return unique(@rows);
 }
 
-# The same of the README's tables; a cell may have two statuses.
+# The same of the reference's tables; a cell may have two statuses.
 
 sub told_results {
     my $errors = chapter('Errors');
@@ -244,33 +245,33 @@ sub test_results {
         my ($word, undef, $code) = split ' ', $result;
 
         ok($told{$result} || ($code eq '0' && $told{"$word Gate's Gate's"}),
-           "README tells of $result");
+           "reference.md tells of $result");
     }
 
     is(join(', ', grep { !$known{$_} } sort keys %told), '',
-       'README tells of no other results');
+       'reference.md tells of no other results');
 }
 
 sub test_log {
     my ($format) = $example =~ /log_format gate escape=json(.*?);/s;
 
-    told('member of the log', 'README', chapter('Variables'), \&code_span,
+    told('member of the log', 'reference.md', chapter('Variables'), \&code_span,
          $format =~ /"(\w+)":/g);
 }
 
 sub test_words {
     my $variables = chapter('Variables');
 
-    told('variable', 'README', $variables, sub { qr/`\$\Q$_[0]\E`/ },
+    told('variable', 'reference.md', $variables, sub { qr/`\$\Q$_[0]\E`/ },
          variables());
 
     my ($words) = document('src/ledger/lua/settle.lua')
                   =~ /^-- ledger (.*?)^-- from/ms;
 
-    told('settlement', 'README', $variables, \&code_span,
+    told('settlement', 'reference.md', $variables, \&code_span,
          $words =~ /^--   (\w+) /mg);
 
-    told('metric', 'README', chapter('Metrics'), \&code_span, metrics());
+    told('metric', 'reference.md', chapter('Metrics'), \&code_span, metrics());
 }
 
 # Whoever is woken by an alert finds its name.
@@ -278,23 +279,23 @@ sub test_words {
 sub test_alerts {
     my @alerts = document('doc/alerts.yml') =~ /^ +- alert: (\w+)$/mg;
     my %known = map { $_ => 1 } @alerts;
-    my $text = chapter('Running it');
 
-    told('alert', 'README', $text, \&code_span, @alerts);
-    is(join(' ', grep { !$known{$_} } $text =~ /`(Gate[A-Z]\w+)`/g), '',
-       'README tells of no other alerts');
+    told('alert', 'operations.md', chapter('What to alert on', $operations),
+         \&code_span, @alerts);
+    is(join(' ', grep { !$known{$_} } $operations =~ /`(Gate[A-Z]\w+)`/g), '',
+       'operations.md tells of no other alerts');
 }
 
 # --- Redis, endpoints
 
 sub test_redis {
-    my $limits = chapter('Limits in Redis');
+    my $limits = chapter('Limits in Redis', $operations);
     my $reserve = document('src/ledger/lua/reserve.lua');
 
-    told('limit', 'README', $limits, \&code_span,
+    told('limit', 'operations.md', $limits, \&code_span,
          part($reserve, 'local limits = \{', '\}') =~ /(\w+) = false/g);
 
-    told('key', 'README', $limits, sub { qr/^\| `gate:\Q$_[0]\E:/m },
+    told('key', 'operations.md', $limits, sub { qr/^\| `gate:\Q$_[0]\E:/m },
          strings(part($module, 'gate_kinds\[\] = \{', '\};')),
          map { document("src/ledger/lua/$_.lua") =~ /':(\w+):\{'/g }
              qw( settle mark ));
@@ -309,9 +310,9 @@ sub test_redis {
                  $scripts =~ /'(\w+)',/g;
 
     cmp_ok(scalar unique(@fields), '>=', 16, 'fields in the scripts');
-    told('field', 'README', $limits, \&code_span, @fields);
+    told('field', 'operations.md', $limits, \&code_span, @fields);
 
-    told('state', 'README', $limits, \&code_span,
+    told('state', 'operations.md', $limits, \&code_span,
          'unknown', 'accepted',
          $scripts =~ /state == '(\w+)'/g);
 
