@@ -1624,3 +1624,23 @@ b 20 up=refused -> 400 relayed
 b unknown 20
 --- totals
 KZT 20/1
+
+
+
+=== TEST 64: what was refused is not signed, wherever it goes
+--- config
+    location /v2/ {
+        gate_sign    kz;
+        gate_limits  on;
+        error_page   400 = @plain;
+        proxy_pass   http://gate;
+    }
+    location @plain {
+        proxy_pass   http://gate;
+    }
+--- limits
+KZT max=100
+--- steps
+! $::up->reset(); ::post_payout('a', 101); Test::More::is($::up->last_request()->{body}, ::body_of('a', 101), 'as it came')
+--- ledger
+--- totals

@@ -110,31 +110,28 @@ ngx_http_gate_body_copy(ngx_http_request_t *r, ngx_chain_t *in, u_char *p)
 }
 
 
-ngx_int_t
-ngx_http_gate_body_set(ngx_http_request_t *r, gate_str_t *pieces,
+ngx_chain_t *
+ngx_http_gate_body_make(ngx_http_request_t *r, gate_str_t *pieces,
     ngx_uint_t n)
 {
-    off_t                     length;
-    ngx_buf_t                *b;
-    ngx_uint_t                i;
-    ngx_chain_t              *cl, *out, **ll;
-    ngx_http_request_body_t  *rb;
+    ngx_buf_t    *b;
+    ngx_uint_t    i;
+    ngx_chain_t  *cl, *out, **ll;
 
     out = NULL;
     ll = &out;
-    length = 0;
     b = NULL;
 
     for (i = 0; i < n; i++) {
 
         cl = ngx_alloc_chain_link(r->pool);
         if (cl == NULL) {
-            return NGX_ERROR;
+            return NULL;
         }
 
         b = ngx_calloc_buf(r->pool);
         if (b == NULL) {
-            return NGX_ERROR;
+            return NULL;
         }
 
         /* an upstream retry rewinds pos to start */
@@ -145,23 +142,40 @@ ngx_http_gate_body_set(ngx_http_request_t *r, gate_str_t *pieces,
         b->end = b->last;
         b->memory = 1;
 
-        length += pieces[i].len;
-
         cl->buf = b;
         cl->next = NULL;
         *ll = cl;
         ll = &cl->next;
     }
 
-    if (b == NULL || ngx_http_gate_body_set_length(r, length) != NGX_OK) {
-        return NGX_ERROR;
+    if (b == NULL) {
+        return NULL;
     }
 
     b->last_buf = 1;
 
-    rb = r->request_body;
-    rb->bufs = out;
-    rb->temp_file = NULL;
+    return out;
+}
+
+
+ngx_int_t
+ngx_http_gate_body_set(ngx_http_request_t *r, ngx_chain_t *body)
+{
+    off_t         length;
+    ngx_chain_t  *cl;
+
+    length = 0;
+
+    for (cl = body; cl; cl = cl->next) {
+        length += ngx_buf_size(cl->buf);
+    }
+
+    if (ngx_http_gate_body_set_length(r, length) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->request_body->bufs = body;
+    r->request_body->temp_file = NULL;
 
     return NGX_OK;
 }

@@ -26,11 +26,16 @@
 ngx_int_t ngx_http_gate_body_get(ngx_http_request_t *r, gate_str_t *text);
 
 /*
- * Makes the pieces the body that goes upstream.  They are not copied and must
- * live as long as the request.  Returns NGX_OK or NGX_ERROR.
+ * Makes a body of the pieces, which are not copied and must live as long as
+ * the request.  Returns NULL where there is no memory.
  */
-ngx_int_t ngx_http_gate_body_set(ngx_http_request_t *r, gate_str_t *pieces,
-    ngx_uint_t n);
+ngx_chain_t *ngx_http_gate_body_make(ngx_http_request_t *r,
+    gate_str_t *pieces, ngx_uint_t n);
+
+/*
+ * Makes it the body that goes upstream.  Returns NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_gate_body_set(ngx_http_request_t *r, ngx_chain_t *body);
 
 /*
  * Whether Content-Type is application/json, with any parameters.

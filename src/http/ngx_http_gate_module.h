@@ -152,6 +152,7 @@ struct ngx_http_gate_ctx_s {
     ngx_str_t                  settlement; /* a word of settle.lua, or ours */
     u_char                     settlement_data[16];
 
+    ngx_chain_t               *body;      /* signed; for what passes only */
     ngx_buf_t                 *answer;    /* replaces the body of an answer */
     ngx_buf_t                 *held;      /* an answer until it is verified */
 

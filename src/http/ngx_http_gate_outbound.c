@@ -37,8 +37,9 @@ static ngx_http_gate_result_e ngx_http_gate_outbound_sign(
 static ngx_http_gate_result_e ngx_http_gate_outbound_read(
     ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx, gate_doc_t *doc,
     gate_payout_t *payout);
-static ngx_int_t ngx_http_gate_outbound_install(ngx_http_request_t *r,
-    gate_splice_t *splice, gate_doc_t *doc, u_char *signature);
+static ngx_int_t ngx_http_gate_outbound_body(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, gate_splice_t *splice, gate_doc_t *doc,
+    u_char *signature);
 static ngx_http_gate_result_e ngx_http_gate_outbound_reserve(
     ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx, gate_payout_t *payout,
     gate_doc_t *doc, gate_splice_t *splice);
@@ -284,6 +285,12 @@ ngx_http_gate_outbound_continue(ngx_http_request_t *r,
         return ngx_http_gate_reply(r, ctx, result);
     }
 
+    /* not before: what is refused must not be signed, wherever nginx goes */
+
+    if (ngx_http_gate_body_set(r, ctx->body) != NGX_OK) {
+        return ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_INTERNAL);
+    }
+
     ctx->result = result;
     ctx->passed = 1;
     ctx->done = 1;
@@ -426,7 +433,7 @@ ngx_http_gate_outbound_sign(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_count_key(ctx->project->series, NGX_HTTP_GATE_KEY_CURRENT,
                             0);
 
-    if (ngx_http_gate_outbound_install(r, &splice, &doc, signature)
+    if (ngx_http_gate_outbound_body(r, ctx, &splice, &doc, signature)
         != NGX_OK)
     {
         return NGX_HTTP_GATE_INTERNAL;
@@ -466,8 +473,8 @@ ngx_http_gate_outbound_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_gate_outbound_install(ngx_http_request_t *r, gate_splice_t *splice,
-    gate_doc_t *doc, u_char *signature)
+ngx_http_gate_outbound_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    gate_splice_t *splice, gate_doc_t *doc, u_char *signature)
 {
     u_char      *buf;
     ngx_uint_t   n;
@@ -480,7 +487,9 @@ ngx_http_gate_outbound_install(ngx_http_request_t *r, gate_splice_t *splice,
 
     n = gate_splice_pieces(splice, doc, signature, buf, pieces);
 
-    return ngx_http_gate_body_set(r, pieces, n);
+    ctx->body = ngx_http_gate_body_make(r, pieces, n);
+
+    return (ctx->body != NULL) ? NGX_OK : NGX_ERROR;
 }
 
 
