@@ -103,6 +103,8 @@ my $long = 'x' x 5000;
     kept        => answer(200, '{"status":"success"}',
                           header => 'X-Accel-Expires: 3600'),
     not_modified => answer(304, ''),
+    in_parts    => answer(400, '{"status":"error","code":"3104","message":"'
+                               . "<!--#include virtual='/part' -->\"}"),
     elsewhere   => answer(200, error_of('"3104"'),
                           header => 'X-Accel-Redirect: /page'),
 );
@@ -1564,8 +1566,8 @@ KZT 900/9
     location /inner/v2/ {
         gate_sign         kz;
         gate_limits       on;
-        add_after_body    /part;
-        addition_types    *;
+        ssi               on;
+        ssi_types         *;
         proxy_pass        http://gate;
     }
     location = /part {
@@ -1577,7 +1579,7 @@ KZT 900/9
 --- limits
 KZT max=100
 --- steps
-! $::second->reset(); Test::More::is(::post_payout('a', 10, up => 'error200')->{status}, 200, 'status'); Test::More::is($::second->count(), 1, 'sent by a part of the answer')
+! $::second->reset(); Test::More::is(::post_payout('a', 10, up => 'in_parts')->{status}, 400, 'status'); Test::More::is($::second->count(), 1, 'sent by a part of the answer')
 ! Test::More::is(::post_payout('b', 20)->{status}, 200, 'status')
 --- ledger
 a unknown 10
