@@ -86,7 +86,7 @@ static gate_rc_e gate_callback_invalid(gate_err_t *err, const char *path,
     const char *reason);
 
 
-/* platform.md, "Payment status for payouts" */
+/* what Gate says of payouts */
 
 static const gate_status_t  gate_statuses[] = {
     { gate_string("processing"), GATE_STATUS_PROCESSING },

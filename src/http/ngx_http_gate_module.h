@@ -34,7 +34,7 @@
 
 #define NGX_HTTP_GATE_METRICS_INTERVAL  1000
 
-/* Gate sends a callback again for 11 days at most (platform.md) */
+/* Gate sends a callback again for 11 days at most */
 
 #define NGX_HTTP_GATE_DEDUPLICATE_TTL (12 * 24 * 60 * 60)
 
