@@ -335,6 +335,33 @@ sub ids_pass {
     }
 }
 
+# --- what has the signature of the good one, and is another callback
+
+sub look_alikes {
+    my $hides = 'a key or string holds fields of the callback';
+    my $alone = with($good, '"customer":{"id":"customer_123"},', '');
+
+    return (
+        ['the next member', with($good, '"71234567890","type":"TELE2"',
+                                 '"71234567890;account:type:TELE2"'), $hides],
+        ['all of an object', with($alone, '"TELE2"',
+                                  '"TELE2;customer:id:customer_123"'), $hides],
+        ['an object in a value', with($alone, '"TELE2"',
+                '{"TELE2;customer":{"id":"customer_123"}}'),
+         'type must not have members'],
+        ['an object in a key', with($alone, '"number":"71234567890","type":'
+                . '"TELE2"', '"number":"71234567890","type;x":[],"type":{'
+                . '"TELE2;customer":{"id":"customer_123"}}'),
+         'type must not have members'],
+        ['a date', with($good, '"date":"2026-11-21T19:08:45+0000","method"',
+                        '"date":{"2026-11-21T19":"08:45+0000"},"method"'),
+         'date must not have members'],
+        ['an object as a string', with($good, '{"id":"customer_123"}',
+                                       '"id:customer_123"'),
+         'customer must not be a string'],
+    );
+}
+
 # --- bodies of all shapes
 
 sub long { return signed_text(with($bare, 'Success', 'x' x $_[0])) }
@@ -599,6 +626,7 @@ X-Result: bad_method
 ! post('nested frame_mode', with($::good, '"customer":{', '"customer":{"frame_mode":{},'), 'ambiguous', project => 1234, message => 'frame_mode is not covered by the signature')
 ! post('nested signature', with($::good, '"customer":{', '"customer":{"signature":"x",'), 'ambiguous', project => 1234, message => 'signature stands in more than one place')
 ! post('signature in a list', signed_text(with($::bare, '{', '{"list":[{"signature":{"a":1}}],')), 'ambiguous', project => 1234, message => 'signature stands in more than one place')
+! post("hidden: $_->[0]", $_->[1], 'ambiguous', project => 1234, message => $_->[2]) for look_alikes()
 ! post('a value of that name is none', signed_text(with($::bare, 'Success', 'signature')), 'forward', @::kz)
 
 
@@ -757,3 +785,9 @@ client intended to send too large body
 ! post('two', $::good, 'bad_encoding', with => { headers => ['Content-Encoding: identity', 'Content-Encoding: gzip'] })
 ! post('a list', $::good, 'bad_encoding', with => { headers => ['Content-Encoding: identity, gzip'] })
 ! post('identity', $::good, 'forward', @::kz, with => { headers => ['Content-Encoding: identity'] })
+
+
+
+=== TEST 27: texts as people write them are no look-alikes
+--- steps
+! post($_, signed_text(callback('payment_47', 'success', note => $_)), 'forward', @::kz) for 'order:15;amount:1500;currency:KZT;status:paid', 'a;payment:card;customer:x', 'https://shop.kz/p;id=5:a?x=1;y=2', "\xd0\x97\xd0\xb0\xd0\xba\xd0\xb0\xd0\xb7: 5; \xd0\xb8\xd0\xbc\xd1\x8f: \xd0\x90\xd1\x81\xd0\xb5\xd0\xbb\xd1\x8c", "\xd2\x9a\xd0\xb0\xd0\xb7\xd0\xb0\xd2\x9b;name:\xd3\x98\xd0\xbb\xd0\xb8\xd1\x8f"

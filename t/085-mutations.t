@@ -7,7 +7,8 @@
 # changed, neighbors melted into one string.  None of them passes but those that
 # the scheme cannot tell from the original, which stand here by name: types of
 # fields that the gateway does not rely on, empty containers, other spellings
-# of a number, and neighbors that are no business of the gateway's.
+# of a number, and neighbors that are not documented.  Some pass, but settle
+# nothing.
 
 use strict;
 use warnings;
@@ -477,12 +478,7 @@ customer plus an empty object
 customer plus empty ones
 customer.id as a number
 customer.id as true
-customer.id melted
-customer.id melted into a key
 customer.phone as a number
-customer.phone melted
-customer.phone melted into a key
-errors as an object
 errors plus an empty array
 errors plus an empty object
 errors.0 plus an empty array
@@ -490,19 +486,13 @@ errors.0 plus an empty object
 errors.0 plus empty ones
 errors.0.code as a number
 errors.0.code as true
-errors.0.code melted
-errors.0.code melted into a key
 errors.0.code swapped
 errors.0.fail as "1"
 errors.0.fail as 1
-errors.0.fail melted
-errors.0.fail melted into a key
 errors.1 plus an empty array
 errors.1 plus an empty object
 errors.1 plus empty ones
 errors.1.code as a number
-errors.1.code melted
-errors.1.code melted into a key
 errors.1.fail as "1"
 errors.1.fail as 1
 flags as an object
@@ -559,7 +549,6 @@ operation.sum_initial plus empty ones
 payment plus an empty array
 payment plus an empty object
 payment plus empty ones
-payment.date split
 payment.description null
 payment.id as a number
 payment.sum plus an empty array
@@ -586,10 +575,21 @@ payment.sum.amount with exponent
 --- ambiguous
 customer plus frame_mode
 customer plus signature
+customer.id melted
+customer.id melted into a key
+customer.phone melted
+customer.phone melted into a key
+errors as an object
 errors.0 plus frame_mode
 errors.0 plus signature
+errors.0.code melted
+errors.0.code melted into a key
+errors.0.fail melted
+errors.0.fail melted into a key
 errors.1 plus frame_mode
 errors.1 plus signature
+errors.1.code melted
+errors.1.code melted into a key
 flags.3 melted
 flags.3 melted into a key
 nothing plus frame_mode
@@ -621,6 +621,7 @@ operation.type melted into a key
 payment plus frame_mode
 payment plus signature
 payment.date melted
+payment.date split
 payment.description melted
 payment.description melted into a key
 payment.id melted
@@ -658,12 +659,7 @@ customer plus an empty object
 customer plus empty ones
 customer.id as a number
 customer.id as true
-customer.id melted
-customer.id melted into a key
 customer.phone as a number
-customer.phone melted
-customer.phone melted into a key
-errors as an object
 errors plus an empty array
 errors plus an empty object
 errors.0 plus an empty array
@@ -671,19 +667,13 @@ errors.0 plus an empty object
 errors.0 plus empty ones
 errors.0.code as a number
 errors.0.code as true
-errors.0.code melted
-errors.0.code melted into a key
 errors.0.code swapped
 errors.0.fail as "1"
 errors.0.fail as 1
-errors.0.fail melted
-errors.0.fail melted into a key
 errors.1 plus an empty array
 errors.1 plus an empty object
 errors.1 plus empty ones
 errors.1.code as a number
-errors.1.code melted
-errors.1.code melted into a key
 errors.1.fail as "1"
 errors.1.fail as 1
 flags as an object
@@ -745,7 +735,6 @@ operation.sum_initial plus empty ones
 payment plus an empty array
 payment plus an empty object
 payment plus empty ones
-payment.date split
 payment.description null
 payment.id as a number
 payment.sum plus an empty array
@@ -770,10 +759,21 @@ payment.sum.amount with exponent
 --- ambiguous
 customer plus frame_mode
 customer plus signature
+customer.id melted
+customer.id melted into a key
+customer.phone melted
+customer.phone melted into a key
+errors as an object
 errors.0 plus frame_mode
 errors.0 plus signature
+errors.0.code melted
+errors.0.code melted into a key
+errors.0.fail melted
+errors.0.fail melted into a key
 errors.1 plus frame_mode
 errors.1 plus signature
+errors.1.code melted
+errors.1.code melted into a key
 flags.3 melted
 flags.3 melted into a key
 general plus frame_mode
@@ -806,6 +806,7 @@ operation.type melted into a key
 payment plus frame_mode
 payment plus signature
 payment.date melted
+payment.date split
 payment.description melted
 payment.description melted into a key
 payment.id melted

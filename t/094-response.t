@@ -308,6 +308,7 @@ __DATA__
 ! refused('another project', signed_text(state_of('a', 'success', proj => 123)), 'it is of another project')
 ! refused('another project, its key', signed_text(state_of('a', 'success', proj => 123), key => 'ua'), 'it is of another project')
 ! refused('nested signature', $::good =~ s/"customer":\{/"customer":{"signature":"x",/r, 'it has members that the signature does not cover')
+! refused('a date with members', signed_text($::state) =~ s/"date":"([^:"]*):([^"]*)"/"date":{"$1":"$2"}/r, 'it could be another answer')
 ! refused('frame_mode', $::good =~ s/^\{/{"frame_mode":1,/r, 'it has members that the signature does not cover')
 ! refused('an id that cannot be read', signed_text($::state =~ s/"id":"a"/"id":1.5/r), 'it could not be read')
 --- errors

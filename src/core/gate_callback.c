@@ -2,8 +2,7 @@
 /*
  * Copyright (C) nginx-gate authors
  *
- * What a verified callback says, and where a document could be read as
- * another one.
+ * What a verified callback says, and members that nobody has signed.
  */
 
 
@@ -57,7 +56,6 @@ typedef struct {
 
 static uint32_t gate_callback_id(const gate_doc_t *doc, uint32_t node);
 static int gate_callback_integer(const gate_node_t *node, int64_t *n);
-static int gate_callback_melted(gate_str_t text, int is_key);
 static uint32_t gate_callback_value(const gate_doc_t *doc, uint32_t parent,
     const char *name);
 static int gate_callback_empty(const gate_doc_t *doc, uint32_t node);
@@ -175,20 +173,14 @@ gate_rc_e
 gate_callback_ambiguous(const gate_doc_t *doc, gate_place_e place,
     gate_err_t *err)
 {
-    int                 special;
-    uint32_t            i, used;
-    const gate_str_t   *key;
-    const gate_node_t  *node;
-
-    special = memchr(doc->text.data, ';', doc->text.len) != NULL
-              || memchr(doc->text.data, '\\', doc->text.len) != NULL;
+    uint32_t           i, used;
+    const gate_str_t  *key;
 
     used = gate_member(doc, (place == GATE_AT_TOP)
                             ? 0 : gate_member(doc, 0, "general"), "signature");
 
     for (i = 1; i < doc->n; i++) {
-        node = &doc->nodes[i];
-        key = &node->key;
+        key = &doc->nodes[i].key;
 
         if (gate_is(*key, "frame_mode")) {
             return gate_callback_invalid(err, "frame_mode",
@@ -199,69 +191,9 @@ gate_callback_ambiguous(const gate_doc_t *doc, gate_place_e place,
             return gate_callback_invalid(err, "signature",
                                          "stands in more than one place");
         }
-
-        if (special
-            && (gate_callback_melted(*key, 1)
-                || (node->type == GATE_STRING
-                    && gate_callback_melted(node->value, 0))))
-        {
-            return gate_callback_invalid(err, "a key or string",
-                                         "holds fields of the callback");
-        }
     }
 
     return GATE_OK;
-}
-
-
-/*
- * Values are signed without escapes: {"a":"x","b":{"c":"y"}} is the same to
- * the signature as {"a":"x;b:c:y"} and {"a":{"x;b":{"c":"y"}}}.  A field that
- * is relied on must not be hidden in the string or the key before it.
- */
-
-static int
-gate_callback_melted(gate_str_t text, int is_key)
-{
-    size_t                i, len, left;
-    const unsigned char  *p, *last;
-
-    static const gate_str_t  fields[] = {
-        gate_string("payment"),
-        gate_string("operation"),
-        gate_string("operations"),
-        gate_string("general"),
-        gate_string("project_id")
-    };
-
-    if (text.len == 0) {
-        return 0;
-    }
-
-    last = text.data + text.len;
-
-    for (p = text.data; p < last; p++) {
-
-        if (*p != ';') {
-            continue;
-        }
-
-        left = last - p - 1;
-
-        for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-            len = fields[i].len;
-
-            if (left < len || memcmp(p + 1, fields[i].data, len) != 0) {
-                continue;
-            }
-
-            if (is_key ? left == len : (left > len && p[len + 1] == ':')) {
-                return 1;
-            }
-        }
-    }
-
-    return 0;
 }
 
 

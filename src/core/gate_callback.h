@@ -60,9 +60,9 @@ gate_rc_e gate_callback_project(const gate_doc_t *doc, uint32_t *id,
     gate_err_t *err);
 
 /*
- * Refuses what the signature cannot tell from another callback: members that
- * it does not cover ("signature" but for the one at place, and "frame_mode",
- * at any depth), and keys and strings that hold fields (GATE_INVALID).
+ * Refuses members that the signature does not cover: "signature" but for the
+ * one at place, and "frame_mode", at any depth (GATE_INVALID).  What it covers
+ * and does not tell apart is gate_shape_check()'s.
  */
 gate_rc_e gate_callback_ambiguous(const gate_doc_t *doc, gate_place_e place,
     gate_err_t *err);

@@ -10,6 +10,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "gate_shape.h"
+
 #include "ngx_http_gate_module.h"
 #include "ngx_http_gate_body.h"
 #include "ngx_http_gate_reply.h"
@@ -212,7 +214,9 @@ ngx_http_gate_inbound_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return result;
     }
 
-    if (gate_callback_ambiguous(&doc, verified.place, &ctx->err) != GATE_OK) {
+    if (gate_callback_ambiguous(&doc, verified.place, &ctx->err) != GATE_OK
+        || gate_shape_check(&doc, &canon, &ctx->err) != GATE_OK)
+    {
         return NGX_HTTP_GATE_AMBIGUOUS;
     }
 

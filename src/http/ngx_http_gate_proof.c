@@ -12,6 +12,7 @@
 #include <ngx_http.h>
 
 #include "gate_answer.h"
+#include "gate_shape.h"
 
 #include "ngx_http_gate_module.h"
 #include "ngx_http_gate_reply.h"
@@ -316,6 +317,10 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     if (gate_callback_ambiguous(&doc, verified.place, &err) != GATE_OK) {
         return "it has members that the signature does not cover";
+    }
+
+    if (gate_shape_check(&doc, &canon, &err) != GATE_OK) {
+        return "it could be another answer";
     }
 
     /* a code that cannot be read is none of those that are looked for */
