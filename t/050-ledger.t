@@ -1646,3 +1646,38 @@ KZT max=100
 ! $::up->reset(); ::post_payout('a', 101); Test::More::is($::up->last_request()->{body}, ::body_of('a', 101), 'as it came')
 --- ledger
 --- totals
+
+
+
+=== TEST 65: nor what a page behind the answer sends is not released, after a rewrite, too
+--- skip_eval: 4: `${\($ENV{TEST_NGINX_BINARY} // 'nginx')} -V 2>&1` !~ /http_addition_module/
+--- config
+    location /v2/ {
+        rewrite           ^(.*)$ /inner$1 last;
+    }
+    location /inner/v2/ {
+        gate_sign         kz;
+        gate_limits       on;
+        add_after_body    /part;
+        addition_types    *;
+        proxy_pass        http://gate;
+    }
+    location = /part {
+        internal;
+        proxy_set_header  X-Upstream "";
+        proxy_method      POST;
+        proxy_pass        http://unix:$TEST_NGINX_SECOND_SOCKET;
+    }
+--- limits
+KZT max=100
+--- steps
+! $::second->reset(); Test::More::is(::post_payout('a', 10, up => 'error200')->{status}, 200, 'status'); Test::More::is($::second->count(), 1, 'sent by a part of the answer')
+! Test::More::is(::post_payout('b', 20)->{status}, 200, 'status')
+--- ledger
+a unknown 10
+b accepted 20
+--- totals
+KZT 30/2
+--- errors
+--- no_error_log
+[alert]
