@@ -807,7 +807,7 @@ X-Result: upstream_error
 --- after eval
 sub {
     my @waits = map {
-        $::fake->mode('EVALSHA *3\r\n$10\r\nlimit_hour\r\n:' . $_ . '\r\n$1\r\n5');
+        $::fake->mode('EVALSHA *4\r\n$10\r\nlimit_hour\r\n:' . $_ . '\r\n$1\r\n5\r\n{name}');
 
         my $res = Gate::Http::post('/v2/payment/mobile/payout', $::payout,
                                    headers => ['Content-Type: application/json']);
