@@ -19,18 +19,16 @@ size_t
 gate_safe(unsigned char *dst, size_t size, const unsigned char *src,
     size_t len)
 {
-    size_t                i, n;
-    unsigned char        *p;
-    const unsigned char  *last;
+    size_t          i, n;
+    unsigned char  *p;
 
     static const char  hex[] = "0123456789abcdef";
 
     p = dst;
-    last = src + len;
 
-    for ( /* void */ ; src < last; src += n) {
+    for ( /* void */ ; len != 0; src += n, len -= n) {
 
-        n = gate_text_char(src, last - src);
+        n = gate_text_char(src, len);
 
         if (n != 0 && !gate_safe_control(src)) {
 

@@ -7,7 +7,8 @@
  * "~" between them:
  *
  *   G            Redis answers the greeting as it should
- *   R, B text    Redis says it in one piece, or byte by byte
+ *   R, B text    Redis says it in one piece, or byte by byte; "@1" is the name
+ *                of the first call, as the last item of a reply
  *   X            Redis closes the connection
  *   P, C, S, A   a payout, a callback, one for a stream, an answer of Gate
  *   O digits     the outcome of a payout or a delivery that was asked for,
@@ -19,6 +20,7 @@
 
 #include "world.h"
 
+#include "ngx_http_gate_redis_conn.h"
 #include "ngx_http_gate_reserve.h"
 #include "ngx_http_gate_settle.h"
 
@@ -31,6 +33,7 @@ typedef struct {
     ngx_http_gate_copy_t       *copy;
     ngx_http_gate_delivery_t   *delivery;
     ngx_uint_t                  answers;
+    ngx_uint_t                  number;     /* of the call */
     size_t                      told;       /* by Redis, before it was asked */
 } fuzz_call_t;
 
@@ -48,6 +51,7 @@ static void fuzz_payout(fuzz_run_t *run);
 static void fuzz_callback(fuzz_run_t *run, unsigned char kind);
 static void fuzz_decided(ngx_http_gate_decision_t *decision, void *data);
 static void fuzz_settled(ngx_http_gate_settlement_t *settlement, void *data);
+static void fuzz_named(fuzz_call_t *call);
 static void fuzz_text(ngx_str_t *text, world_t *world);
 static void fuzz_outcome(fuzz_run_t *run, ngx_uint_t which, ngx_uint_t what);
 static ngx_uint_t fuzz_digit(gate_str_t step, size_t i);
@@ -192,6 +196,7 @@ fuzz_payout(fuzz_run_t *run)
                                        fuzz_decided, call);
 
     if (call->copy != NULL) {
+        call->number = run->world.conf.redis->calls;
         run->n++;
     }
 }
@@ -246,6 +251,7 @@ fuzz_callback(fuzz_run_t *run, unsigned char kind)
 
     fuzz_must(call->delivery != NULL, "there is memory");
 
+    call->number = run->world.conf.redis->calls;
     run->n++;
 }
 
@@ -265,13 +271,8 @@ fuzz_decided(ngx_http_gate_decision_t *decision, void *data)
 
     fuzz_text(&decision->limit, call->world);
 
-    /* what may be sent was said by Redis after it was asked */
-
-    if (decision->verdict == NGX_HTTP_GATE_VERDICT_OK
-        || decision->verdict == NGX_HTTP_GATE_VERDICT_REPEAT)
-    {
-        fuzz_must(call->world->told_len > call->told,
-                  "only Redis lets a payout pass");
+    if (decision->verdict != NGX_HTTP_GATE_VERDICT_UNAVAILABLE) {
+        fuzz_named(call);
     }
 }
 
@@ -289,6 +290,10 @@ fuzz_settled(ngx_http_gate_settlement_t *settlement, void *data)
               "a verdict is one");
     fuzz_must(settlement->wait >= 0, "nobody waits until before");
 
+    if (settlement->verdict != NGX_HTTP_GATE_SETTLE_UNAVAILABLE) {
+        fuzz_named(call);
+    }
+
     fuzz_text(&settlement->ledger, call->world);
     fuzz_text(&settlement->from, call->world);
     fuzz_text(&settlement->to, call->world);
@@ -301,6 +306,25 @@ fuzz_settled(ngx_http_gate_settlement_t *settlement, void *data)
 
     ngx_http_gate_settle_log(call->world->cycle.log, &id, &project,
                              settlement);
+}
+
+
+/* a verdict is of a reply to this call, said after it was asked */
+
+static void
+fuzz_named(fuzz_call_t *call)
+{
+    size_t    len;
+    u_char    text[64];
+    world_t  *world;
+
+    world = call->world;
+    len = ngx_sprintf(text, "$18\r\n" WORLD_NAME "-%ui\r\n", call->number)
+          - text;
+
+    fuzz_must(memmem(world->told + call->told, world->told_len - call->told,
+                     text, len)
+              != NULL, "a verdict names its call");
 }
 
 

@@ -39,6 +39,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     n = gate_safe(dst, room, data, size);
 
     fuzz_must(n <= room, "what is written fits");
+    fuzz_must(gate_safe(dst, room, NULL, 0) == 0, "nothing is nothing");
     fuzz_text(dst, n);
     free(dst);
 

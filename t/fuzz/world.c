@@ -30,6 +30,7 @@ static ngx_int_t world_add(ngx_event_t *ev, ngx_int_t event,
 static ngx_int_t world_del(ngx_event_t *ev, ngx_int_t event,
     ngx_uint_t flags);
 static void world_accept(world_t *world);
+static gate_str_t world_names(gate_str_t text);
 static void world_drain(world_t *world);
 static ngx_uint_t world_events(ngx_cycle_t *cycle);
 static ngx_uint_t world_readable(ngx_socket_t fd);
@@ -407,6 +408,8 @@ world_say(world_t *world, gate_str_t text, int bytewise)
 {
     size_t  i, n;
 
+    text = world_names(text);
+
     world->told = realloc(world->told, world->told_len + text.len + 1);
     fuzz_must(world->told != NULL, "there is memory");
 
@@ -419,11 +422,45 @@ world_say(world_t *world, gate_str_t text, int bytewise)
         n = bytewise ? 1 : text.len;
 
         if (send(world->peer, text.data + i, n, MSG_NOSIGNAL) <= 0) {
-            return;
+            break;
         }
 
         world_turn(world);
     }
+
+    free((void *) text.data);
+}
+
+
+static gate_str_t
+world_names(gate_str_t text)
+{
+    size_t      i;
+    u_char     *p, *start;
+    gate_str_t  named;
+
+    p = malloc(32 * text.len + 1);
+    fuzz_must(p != NULL, "there is memory");
+
+    start = p;
+
+    for (i = 0; i < text.len; i++) {
+
+        if (text.data[i] == '@' && i + 1 < text.len
+            && text.data[i + 1] >= '1' && text.data[i + 1] <= '9')
+        {
+            i++;
+            p = ngx_sprintf(p, "$18\r\n" WORLD_NAME "-%c\r\n", text.data[i]);
+            continue;
+        }
+
+        *p++ = text.data[i];
+    }
+
+    named.data = start;
+    named.len = p - start;
+
+    return named;
 }
 
 

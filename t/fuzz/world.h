@@ -24,7 +24,7 @@
 #define WORLD_PREFIX  "gate"
 
 
-/* the names of copies and deliveries begin with it */
+/* the names of calls, copies and deliveries begin with it */
 
 #define WORLD_NAME    "3031323334353637"
 
@@ -57,7 +57,8 @@ void world_destroy(world_t *world);
 void world_turn(world_t *world);
 
 /*
- * Redis says it, in one piece or byte by byte.
+ * Redis says it, in one piece or byte by byte; "@" and a digit become the name
+ * of that call, as the last item of a reply has it.
  */
 void world_say(world_t *world, gate_str_t text, int bytewise);
 
