@@ -31,8 +31,6 @@ use Fcntl qw( F_GETFL F_SETFL O_NONBLOCK );
 use Socket;
 use Time::HiRes ();
 
-my $scale = $ENV{TEST_NGINX_USE_VALGRIND} ? 10 : 1;
-
 sub get  { my ($uri, %opt) = @_; return request(uri => $uri, %opt) }
 
 sub post {
@@ -114,7 +112,7 @@ sub _start {
     my $job = {
         req   => $req,
         start => $now,
-        end   => $now + ($req->{timeout} // 10) * $scale,
+        end   => $now + ($req->{timeout} // 10),
         in    => '',
         out   => defined $req->{cut} ? substr $out, 0, $req->{cut} : $out,
         head  => ($req->{method} // '') eq 'HEAD',
@@ -397,7 +395,7 @@ sub send {
 
     while ($bytes ne '') {
         vec(my $w = '', fileno $self->{sock}, 1) = 1;
-        select undef, $w, undef, 10 * $scale or die "cannot send: timeout\n";
+        select undef, $w, undef, 10 or die "cannot send: timeout\n";
 
         my $n = syswrite $self->{sock}, $bytes;
         substr $bytes, 0, $n, '' if defined $n;
@@ -423,7 +421,7 @@ sub request {
 sub answer {
     my ($self, %opt) = @_;
 
-    my $end = Time::HiRes::time() + ($opt{timeout} // 10) * $scale;
+    my $end = Time::HiRes::time() + ($opt{timeout} // 10);
 
     while (1) {
         my $res = Gate::Http::parse(\$self->{in}, $opt{head}, $self->{eof});
@@ -438,7 +436,7 @@ sub answer {
 sub closed {
     my ($self, $timeout) = @_;
 
-    my $end = Time::HiRes::time() + ($timeout // 10) * $scale;
+    my $end = Time::HiRes::time() + ($timeout // 10);
 
     while (!$self->{eof}) {
         $self->_fill($end) or return 0;

@@ -70,28 +70,12 @@ GET /t
 --- response_headers_like
 X-A: [c-z]
 END
-    ['raw header', '.FF', <<'END'],
---- config
-    location /t { return 204; }
---- request
-GET /t
---- error_code: 204
---- raw_response_headers_like: X-A
---- raw_response_headers_unlike: Server
-END
     ['body is not like that', '.F', <<'END'],
 --- config
     location /t { return 200 "a\n"; }
 --- request
 GET /t
 --- response_body_like: ^b
-END
-    ['body is like that', '.F', <<'END'],
---- config
-    location /t { return 200 "a\n"; }
---- request
-GET /t
---- response_body_unlike: ^a
 END
     ['line is missing', '.F', <<'END'],
 --- config
@@ -110,27 +94,6 @@ GET /t
 --- no_error_log
 [error]
 END
-    ['other lines', '.F', <<'END'],
---- config
-    location /t { root /nonexistent; }
---- request
-GET /t
---- error_code: 404
---- grep_error_log eval
-qr/open\(\)/
---- grep_error_log_out
-close()
-END
-    ['access log', '.FF', <<'END'],
---- config
-    location /t { return 200; }
---- request
-GET /t
---- access_log
-POST
---- no_access_log
-GET
-END
     ['nginx starts', 'F', <<'END'],
 --- config
     location /t { return 200; }
@@ -138,34 +101,17 @@ END
 GET /t
 --- must_die
 END
-    ['other exit code', 'F', <<'END'],
---- config
-    bad on;
---- request
-GET /t
---- must_die: 77
-END
     ['nginx does not start', 'FF', <<'END'],
 --- config
     bad on;
 --- request
 GET /t
 END
-    ['line at the end is missing', '.F', <<'END'],
---- config
-    location /t { return 200; }
---- request
-GET /t
---- shutdown_error_log
-no such line
-END
     ['no answer', 'FF', <<'END'],
 --- config
     location /t { proxy_pass http://127.0.0.1:$TEST_NGINX_SILENT_PORT; }
 --- request
 GET /t
---- timeout: 100ms
---- no_check_leak
 END
     ['many answers, one expectation', '.F', <<'END'],
 --- config
@@ -259,8 +205,6 @@ run_tests();
 __DATA__
 END
 
-# In the plain mode, whatever that of this run is.
-
 sub _run_child {
     my ($name, $text) = @_;
 
@@ -270,9 +214,7 @@ sub _run_child {
     unlink $out;
 
     my $pid = spawn([$^X, '-I', root() . '/t/lib', $suite],
-                    out => $out, dir => root(),
-                    env => { map { ("TEST_NGINX_USE_$_" => '') }
-                                 qw( HTTP2 HUP VALGRIND ) });
+                    out => $out, dir => root());
     my $status = wait_child($pid, 120);
 
     stop_child($pid) if !defined $status;
@@ -299,31 +241,6 @@ sub failures {
     $number = 0;
     is($got{++$number} // '', $_->[1], "$_->[0]: fails as it has to")
         for @failing;
-}
-
-# --- suites that must pass
-
-sub skipped {
-    my ($status, $out) = _run_child('skipped', $child_head . <<'END');
-
-=== TEST 1: complains
---- config
-    no_such_directive on;
---- request
-GET /
---- must_die
---- error_log
-no_such_directive
-
-
-=== TEST 2: does not run
---- config
---- request
-GET /
---- skip_nginx: 1: > 0.5.0
-END
-
-    is($status, 0, 'not held against the next block') or diag($out);
 }
 
 # --- nothing is left
@@ -558,7 +475,6 @@ my @helpers = (
 
 my @own = (
     ['what must fail does', \&failures],
-    ['what an earlier block logged', \&skipped],
     ['nothing is left behind', \&orphans],
 );
 

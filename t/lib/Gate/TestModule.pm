@@ -15,79 +15,68 @@ package Gate::TestModule;
 use strict;
 use warnings;
 
+use parent 'Gate::Nginx';
+
 use Test::More;
 
-use Gate::Env qw( root scratch write_file read_file spawn wait_until
-                  wait_child stop_child at_end which loopback_name );
+use Gate::Env qw( root scratch write_file read_file wait_until loopback_name );
 use Gate::Http;
+use Gate::Nginx;
 
 use constant TIMEOUT => 20;
 
 sub new {
     my ($class) = @_;
 
-    my $self = bless {
-        dir    => scratch() . '/nginx',
-        binary => $ENV{GATE_REDIS_NGINX},
-        env    => { ASAN_OPTIONS => $ENV{ASAN_OPTIONS} // 'detect_leaks=0',
-                    UBSAN_OPTIONS => 'print_stacktrace=1' },
-    }, $class;
+    my $dir = scratch() . '/nginx';
+    my $binary = $ENV{GATE_REDIS_NGINX} // 'nginx';
+    my $module = $ENV{GATE_REDIS_NGINX} ? '' : _build();
+    my %env = (ASAN_OPTIONS => $ENV{ASAN_OPTIONS} // 'detect_leaks=0',
+               UBSAN_OPTIONS => 'print_stacktrace=1');
 
-    mkdir "$self->{dir}";
-    $self->{socket} = "$self->{dir}/http.sock";
-    $self->{log} = "$self->{dir}/error.log";
+    chomp($env{LD_PRELOAD} = `gcc -print-file-name=libasan.so`)
+        if $module ne '';
 
-    $self->_build() if !$self->{binary};
+    mkdir $dir;
 
-    at_end(sub { stop_child($self->{pid}, 'TERM') if $self->{pid} });
-
-    return $self;
+    return $class->SUPER::new(
+        dir => $dir, conf => "$dir/nginx.conf", log => "$dir/error.log",
+        socket => "$dir/http.sock", binary => $binary, module => $module,
+        env => \%env);
 }
 
 sub _build {
-    my ($self) = @_;
-
     my $build = root() . '/util/build-redis-test';
 
     # suites may run at the same time
     system('flock', scratch() . '/..', $build, 'preload') == 0
         or die "$build failed\n";
 
-    chomp(my $asan = `gcc -print-file-name=libasan.so`);
-
-    $self->{module} = root() . '/build/redis-test/preload/'
-                      . 'ngx_http_gate_redis_test_module.so';
-    $self->{env}{LD_PRELOAD} = $asan;
-    $self->{binary} = which('nginx') // die "no nginx\n";
+    return root() . '/build/redis-test/preload/'
+           . 'ngx_http_gate_redis_test_module.so';
 }
 
 sub _conf {
     my ($self, $redis, %opt) = @_;
 
     my $load = $self->{module} ? "load_module $self->{module};" : '';
-    my $main = $opt{main} // '';
-
-    $main .= ' user root;' if $> == 0;
-
-    my $http = $opt{http} // '';
-    my $workers = $opt{workers} // 1;
+    my $user = Gate::Nginx::user();
+    my $temp = Gate::Nginx::temp_paths($self->{dir});
+    my ($main, $http) = map { $_ // '' } @opt{qw( main http )};
 
     return <<"END";
 $load
+$user
 $main
 daemon off;
-worker_processes $workers;
+worker_processes $self->{workers};
 pid $self->{dir}/nginx.pid;
 error_log $self->{log} info;
 events { worker_connections 1024; }
 http {
     access_log off;
     keepalive_timeout 60s;
-    client_body_temp_path $self->{dir}/body;
-    proxy_temp_path $self->{dir}/proxy;
-    fastcgi_temp_path $self->{dir}/fastcgi;
-    uwsgi_temp_path $self->{dir}/uwsgi;
-    scgi_temp_path $self->{dir}/scgi;
+    $temp
     gate_redis $redis;
     $http
     server {
@@ -99,114 +88,31 @@ http {
 END
 }
 
-sub _command {
-    my ($self) = @_;
-
-    return ($self->{binary}, '-p', "$self->{dir}/", '-e', $self->{log},
-            '-c', "$self->{dir}/nginx.conf");
-}
-
-sub start {
-    my ($self, $redis, %opt) = @_;
-
-    $self->write($redis, %opt);
-
-    unlink $self->{log}, $self->{socket}, "$self->{dir}/nginx.pid";
-    unlink "$self->{dir}/out";
-
-    $self->{pid} = spawn([$self->_command()], env => $self->{env},
-                         out => "$self->{dir}/out", death_signal => 'TERM');
-
-    wait_until(TIMEOUT, sub { $self->workers() == ($opt{workers} // 1) })
-        or die "nginx did not start\n" . $self->log_text();
-
-    return $self;
-}
-
 sub write {
     my ($self, $redis, %opt) = @_;
 
-    write_file("$self->{dir}/nginx.conf", $self->_conf($redis, %opt));
+    $self->{workers} = $opt{workers} // 1;
+    write_file($self->{conf}, $self->_conf($redis, %opt));
+    unlink @$self{qw( log out socket )};
+}
+
+sub start {
+    my ($self, @opt) = @_;
+
+    $self->write(@opt);
+
+    return $self->SUPER::start();
 }
 
 # What nginx -t says about the parameters.
 
 sub check {
-    my ($self, $redis, %opt) = @_;
+    my ($self, @opt) = @_;
 
-    $self->write($redis, %opt);
+    $self->write(@opt);
+    $self->run('-t');
 
-    unlink $self->{log};
-    unlink "$self->{dir}/out";
-
-    my $pid = spawn([$self->_command(), '-t'], env => $self->{env},
-                    out => "$self->{dir}/out");
-    wait_child($pid, TIMEOUT);
-
-    return read_file("$self->{dir}/out");
-}
-
-sub workers {
-    my ($self) = @_;
-
-    my $text = read_file("/proc/$self->{pid}/task/$self->{pid}/children");
-
-    return grep { (read_file("/proc/$_/cmdline") // '')
-                  =~ /worker process(?! is shutting)/ }
-           split ' ', $text // '';
-}
-
-sub signal {
-    my ($self, $signal) = @_;
-
-    kill $signal, $self->{pid};
-}
-
-# Waits for the end of nginx and checks that it was a good one.
-
-sub ended {
-    my ($self, $name) = @_;
-
-    my $pid = delete $self->{pid};
-    my $status = wait_child($pid, TIMEOUT);
-
-    stop_child($pid, 'KILL') if !defined $status;
-
-    is($status, 0, "$name: nginx ends");
-    $self->clean($name);
-}
-
-sub quit {
-    my ($self, $name) = @_;
-
-    $self->signal('QUIT');
-    $self->ended($name);
-}
-
-sub clean {
-    my ($self, $name) = @_;
-
-    my $text = $self->log_text() . (read_file("$self->{dir}/out") // '');
-    my @bad = grep { /\[(?:alert|emerg|crit)\]|Sanitizer|runtime error/ }
-              split /^/, $text;
-
-    ok(!@bad, "$name: no alert, nothing of a sanitizer") or diag($text);
-}
-
-sub log_text { return read_file($_[0]{log}) // '' }
-
-sub wait_log {
-    my ($self, $pattern, $name) = @_;
-
-    my $found = wait_until(TIMEOUT, sub { $self->log_text() =~ $pattern });
-
-    ok($found, $name) or diag($self->log_text());
-}
-
-sub count_log {
-    my ($self, $pattern) = @_;
-
-    return scalar(() = $self->log_text() =~ /$pattern/g);
+    return read_file($self->{out});
 }
 
 # --- requests

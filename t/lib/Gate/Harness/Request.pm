@@ -2,13 +2,15 @@ package Gate::Harness::Request;
 
 # Copyright (C) nginx-gate authors
 #
-# From the sections of a block to the bytes to send.  A request is a list of
-# packets, { value => bytes, delay_before => seconds }.
+# The requests of a block: the bytes that they are, and how they are sent.
 
 use strict;
 use warnings;
 
+use Gate::Env qw( scratch spawn wait_child stop_child read_file write_file
+                  which );
 use Gate::Harness::Config;
+use Gate::Http;
 
 *Set = \%Gate::Harness::Config::Set;
 our %Set;
@@ -18,188 +20,140 @@ our %Set;
 sub requests {
     my ($block) = @_;
 
-    my $name = $block->name;
+    my $raw = $block->raw_request;
 
-    if (defined $block->raw_request) {
-        my $raw = $block->raw_request;
+    return ref $raw ? $raw : [$raw] if defined $raw;
 
-        return [ map { { value => $_ } } ref $raw ? @$raw : $raw ];
+    if (my $list = $block->pipelined_requests) {
+        return [ join '', map {
+            _bytes_of($block, $list->[$_], $_,
+                      $_ == $#$list ? 'close' : 'keep-alive')
+        } 0 .. $#$list ];
     }
 
-    return _pipelined($block) if $block->pipelined_requests;
+    my $request = $block->request
+                  // die $block->name . " - no --- request section\n";
+    my @list = ref $request ? @$request : $request;
 
-    my $request = $block->request // die "$name - no --- request section\n";
-
-    return _one($block, $request, 0) if !ref $request;
-
-    die "$name - bad --- request section\n" if ref $request ne 'ARRAY';
-
-    return map { _one($block, $request->[$_], $_) } 0 .. $#$request;
+    return map { [ _bytes_of($block, $list[$_], $_, 'close') ] } 0 .. $#list;
 }
 
-sub _pipelined {
-    my ($block) = @_;
-
-    my $name = $block->name;
-    my $list = $block->pipelined_requests;
-    my $bytes = '';
-
-    die "$name - bad --- pipelined_requests section\n"
-        if ref $list ne 'ARRAY';
-
-    for my $i (0 .. $#$list) {
-        my $text = Gate::Harness::Config::expand($list->[$i], $name);
-        my $conn = $i == $#$list ? 'close' : 'keep-alive';
-
-        $bytes .= join '', _build($name, _headers($block, $i), $conn, $text);
-    }
-
-    return [ { value => $bytes } ];
-}
-
-sub _one {
-    my ($block, $request, $i) = @_;
-
-    my $name = $block->name;
-    my @packets = ref $request eq 'ARRAY' ? @$request : ($request);
-
-    # comments and empty lines before the request line
-    if (!ref $request) {
-        1 while $packets[0] =~ s/\A\s*\#[^\n]+\s+|\A\s+//;
-    }
-
-    my @values = _build($name, _headers($block, $i), 'close',
-                        map { ref $_ eq 'HASH' ? $_->{value} : $_ } @packets);
-
-    return [ map {
-        my $packet = $packets[$_];
-
-        ref $packet eq 'HASH' ? { %$packet, value => $values[$_] }
-                              : { value => $values[$_] };
-    } 0 .. $#values ];
-}
-
-# --- headers
+# --- bytes
 
 sub _headers {
     my ($block, $i) = @_;
 
     my $more = $block->more_headers // '';
 
-    if (ref $more eq 'ARRAY') {
-        $more = $more->[$i]
-            // die $block->name . " - no more_headers for request $i\n";
-    }
+    $more = $more->[$i] // die $block->name . " - no headers for request $i\n"
+        if ref $more;
 
-    my ($out, $chunked) = ('', 0);
-
-    for my $line (split /\n+/, $more) {
-        next if $line =~ /^\s*\#/;
-
-        my ($key, $value) = split /:\s*/, $line, 2;
-        $value //= '';
-
-        $chunked = 1 if lc $key eq 'transfer-encoding' && $value eq 'chunked';
-        $out .= "$key: $value\r\n";
-    }
-
-    return { text => $out, chunked => $chunked };
+    return join '', map { "$_\r\n" } split /\n+/, $more;
 }
 
-sub _add_headers {
-    my ($headers, $conn, $body_length) = @_;
+# Spaces around a body are none of it, unless the block says how long it is.
 
-    my $more = $headers->{text};
-    my $out = '';
+sub _bytes_of {
+    my ($block, $text, $i, $connection) = @_;
 
-    $out .= "Host: $Set{server_name}\r\n" if $more !~ /^Host:/mi;
-    $out .= "Connection: $conn\r\n" if $more !~ /^Connection/mi;
-    $out .= $more;
-    $out .= "Content-Length: $body_length\r\n" if defined $body_length;
+    $text =~ /\A\s*(\S+) *(\S*) *(\S*) *\n?/
+        or die $block->name . " - bad request line\n";
 
-    return "$out\r\n";
-}
-
-# --- the request line and the body
-
-# Returns as many packets as it got: a packet ends where the same character
-# of the suite's text was its last one.
-
-sub _build {
-    my ($name, $headers, $conn, @packets) = @_;
-
-    my $text = join '', @packets;
-
-    $text =~ m{\A(\s*)(\S+)(\ *)(\S*)(\ *)(\S*)(\ *)(\s*?(?:\n|\z))}x
-        or die "$name - bad request line\n";
-
-    my ($lead, $method, $s1, $url, $s2, $version, $s3, $end)
-        = ($1, $2, $3, $4, $5, $6, $7, $8);
-
+    my ($method, $uri, $version) = ($1, $2, $3);
     my $body = substr $text, $+[0];
-    my ($new_body, $length) = ($body, undef);
+    my $more = _headers($block, $i);
+    my $head = join ' ', $method, $uri eq '' ? '/' : $uri,
+                         $version eq '' ? 'HTTP/1.1' : $version;
 
-    if (!$headers->{chunked} && $body ne ''
-        && $headers->{text} !~ /^Content-Length:/m)
-    {
-        $new_body =~ s/\A\s+|\s+\z//g;
-        $length = length $new_body;
+    $head .= "\r\n";
+    $head .= "Host: localhost\r\n" if $more !~ /^Host:/mi;
+    $head .= "Connection: $connection\r\n" if $more !~ /^Connection/mi;
+    $head .= $more;
+
+    if ($body ne '' && $more !~ /^(?:Content-Length|Transfer-Encoding):/mi) {
+        $body =~ s/\A\s+|\s+\z//g;
+        $head .= 'Content-Length: ' . length($body) . "\r\n";
     }
 
-    return _cut(\@packets,
-        [length $lead, ''],
-        [length $method, "$method "],
-        [length $s1, ''],
-        [length $url, ($url eq '' ? '/' : $url) . ' '],
-        [length $s2, ''],
-        [length $version, ($version eq '' ? 'HTTP/1.1' : $version) . "\r\n"],
-        [length("$s3$end"), ''],
-        [0, _add_headers($headers, $conn, $length)],
-        [length $body, $new_body]);
+    return "$head\r\n$body";
 }
 
-# Segments are [length in the suite's text, bytes that replace it].
+# --- sending
 
-sub _cut {
-    my ($packets, @segments) = @_;
+# Returns the answers: as many as there were requests in the packets, or as
+# could be had; then one has "error".
 
-    my $bytes = join '', map { $_->[1] } @segments;
-    my @cuts;
-    my $old_end = 0;
+sub answers {
+    my ($block, $packets) = @_;
 
-    for my $packet (@$packets[0 .. $#$packets - 1]) {
-        $old_end += length $packet;
-        push @cuts, _new_offset($old_end, @segments);
-    }
+    return _curl($packets->[0]) if defined $block->http2;
 
-    my @out;
-    my $from = 0;
+    my $conn = Gate::Http::Connection->new();
+    my $count = @{ $block->pipelined_requests // [1] };
+    my %how = (timeout => $Set{timeout},
+               head => scalar($packets->[0] =~ /\A\s*HEAD\s/));
+    my @answers;
 
-    for my $to (@cuts, length $bytes) {
-        push @out, substr $bytes, $from, $to - $from;
-        $from = $to;
-    }
+    _send($conn, $block->raw_request_middle_delay // 0, @$packets);
 
-    return @out;
+    # who closes has done all that there is to do for the request
+    eval {
+        push @answers, $conn->answer(%how) // die "closed\n"
+            while @answers < $count;
+        $conn->closed($Set{timeout}) or die "the connection stays open\n";
+        1;
+    } or push @answers, _none($@);
+
+    $conn->close();
+
+    return @answers;
 }
 
-sub _new_offset {
-    my ($old, @segments) = @_;
+sub _none { return { status => '', headers => {}, body => '', error => $_[0] } }
 
-    my $new = 0;
+# The answer may come before the request is sent, and with an error.
 
-    for my $segment (@segments) {
-        my ($length, $bytes) = @$segment;
+sub _send {
+    my ($conn, $delay, @packets) = @_;
 
-        if ($old < $length) {
-            return $new + ($old < length $bytes ? $old : length $bytes);
-        }
-
-        $old -= $length;
-        $new += length $bytes;
+    for my $i (0 .. $#packets) {
+        select undef, undef, undef, $delay if $i > 0;
+        eval { $conn->send($packets[$i]); 1 } or return;
     }
+}
 
-    return $new;
+# --- HTTP/2
+
+sub _curl {
+    my ($bytes) = @_;
+
+    my ($head, $body) = split /\r\n\r\n/, $bytes, 2;
+    my ($line, @headers) = split /\r\n/, $head;
+    my ($method, $uri) = split / /, $line;
+    my $out = scratch() . '/curl.out';
+
+    push @headers, map { "$_:" } qw( User-Agent Accept ),
+        grep({ $head !~ /^Content-Type:/mi } 'Content-Type');
+
+    my @body = $body eq '' ? ()
+               : ('--data-binary', '@' . write_file('curl.data', $body));
+
+    unlink $out;
+
+    my $pid = spawn([which('curl') // die("no curl\n"), '-isS',
+                     '--http2-prior-knowledge', '--max-time', $Set{timeout},
+                     $method eq 'HEAD' ? '-I' : ('-X', $method), @body,
+                     map({ ('-H', $_) } grep { !/^Connection:/i } @headers),
+                     "http://127.0.0.1:$ENV{TEST_NGINX_SERVER_PORT}$uri"],
+                    out => $out);
+    my $status = wait_child($pid, $Set{timeout} + 5);
+
+    stop_child($pid, 'KILL') if !defined $status;
+
+    my $answer = read_file($out) // '';
+
+    return Gate::Http::parse(\$answer, $method eq 'HEAD', 1)
+           // _none("curl: $answer");
 }
 
 1;
