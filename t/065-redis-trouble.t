@@ -479,7 +479,7 @@ sub outcome_impossible {
     $redis->cmd('HDEL', "gate:payout:{1234}:a\nb", 'window');
 
     is($conn->answer()->{status}, 400, "$name: Gate refuses");
-    $gateway->wait_log(qr/redis refused "outcome" of "\S+\{1234\}:a\.b": /,
+    $gateway->wait_log(qr/redis refused "outcome" of "\S+\{1234\}:a%0ab": /,
                        "$name: is logged in one line");
 }
 
