@@ -48,6 +48,30 @@ sub part {
 
 sub strings { return $_[0] =~ /ngx_string\("([^"]+)"\)/g }
 
+# The rows of an X-macro: [NAME, "word", ...] of X(NAME, "word", ...), without
+# the quotes; adjacent literals are one.
+
+sub rows {
+    my ($file, $name) = @_;
+
+    my $table = part(document($file), "define (?:NGX_HTTP_)?GATE_${name}_TABLE"
+                                      . '\(X\)', '\n\n');
+    my $string = qr/"(?:[^"\\]|\\.)*"/;
+    my @rows;
+
+    $table =~ s/\\\n//g;
+    $table =~ s/"\s+"//g;
+
+    while ($table =~ /\bX\(((?:[^()"]|$string)*)\)/g) {
+        push @rows, [map { s/^\s+|\s+$//gr =~ s/^"(.*)"$/$1/sr }
+                         $1 =~ /((?:[^,"]|$string)+)/g];
+    }
+
+    cmp_ok(scalar @rows, '>', 1, "rows of the table $name");
+
+    return @rows;
+}
+
 sub unique {
     my %seen;
 
@@ -296,7 +320,8 @@ sub test_redis {
          part($reserve, 'local limits = \{', '\}') =~ /(\w+) = false/g);
 
     told('key', 'operations.md', $limits, sub { qr/^\| `gate:\Q$_[0]\E:/m },
-         strings(part($module, 'gate_kinds\[\] = \{', '\};')),
+         map { $_->[1] } rows('src/ledger/ngx_http_gate_ledger.h', 'KIND'));
+    told('key', 'README', $limits, sub { qr/^\| `gate:\Q$_[0]\E:/m },
          map { document("src/ledger/lua/$_.lua") =~ /':(\w+):\{'/g }
              qw( settle mark ));
 

@@ -16,15 +16,15 @@
 
 /* items of status.lua: a head, and five for each of eight limits */
 
-#define NGX_HTTP_GATE_STATUS_HEAD   4
-#define NGX_HTTP_GATE_STATUS_TIME   1       /* of the head */
-#define NGX_HTTP_GATE_STATUS_NAME   0       /* of five */
-#define NGX_HTTP_GATE_STATUS_END    4
-#define NGX_HTTP_GATE_STATUS_ITEMS  5
-#define NGX_HTTP_GATE_STATUS_NAMES  8
-#define NGX_HTTP_GATE_STATUS_ALL    (NGX_HTTP_GATE_STATUS_HEAD                \
-                                     + NGX_HTTP_GATE_STATUS_NAMES             \
-                                       * NGX_HTTP_GATE_STATUS_ITEMS)
+#define NGX_HTTP_GATE_QUERY_HEAD   4
+#define NGX_HTTP_GATE_QUERY_TIME   1       /* of the head */
+#define NGX_HTTP_GATE_QUERY_NAME   0       /* of five */
+#define NGX_HTTP_GATE_QUERY_END    4
+#define NGX_HTTP_GATE_QUERY_ITEMS  5
+#define NGX_HTTP_GATE_QUERY_NAMES  8
+#define NGX_HTTP_GATE_QUERY_ALL    (NGX_HTTP_GATE_QUERY_HEAD                  \
+                                    + NGX_HTTP_GATE_QUERY_NAMES               \
+                                      * NGX_HTTP_GATE_QUERY_ITEMS)
 
 
 typedef struct {
@@ -59,7 +59,7 @@ static ngx_int_t ngx_http_gate_query_send(ngx_http_request_t *r,
 
 /* in the order of status.lua */
 
-static ngx_str_t  ngx_http_gate_query_names[NGX_HTTP_GATE_STATUS_NAMES] = {
+static ngx_str_t  ngx_http_gate_query_names[NGX_HTTP_GATE_QUERY_NAMES] = {
     ngx_string("hour"),
     ngx_string("day"),
     ngx_string("week"),
@@ -192,10 +192,11 @@ static ngx_int_t
 ngx_http_gate_query_ask(ngx_http_gate_main_conf_t *gmcf,
     ngx_http_gate_query_t *query)
 {
-    u_char                   limits[NGX_HTTP_GATE_KEY_MAX];
-    u_char                   used[NGX_HTTP_GATE_KEY_MAX];
-    ngx_str_t                argv[4];
-    ngx_http_gate_ledger_t  *ledger;
+    u_char                               limits[NGX_HTTP_GATE_KEY_MAX];
+    u_char                               used[NGX_HTTP_GATE_KEY_MAX];
+    ngx_str_t                            argv[4];
+    ngx_http_gate_ledger_t              *ledger;
+    const ngx_http_gate_redis_script_t  *script;
 
     ledger = gmcf->ledger;
 
@@ -210,10 +211,10 @@ ngx_http_gate_query_ask(ngx_http_gate_main_conf_t *gmcf,
     argv[2] = query->currency;
     argv[3] = ledger->offset;
 
-    query->op = ngx_http_gate_redis_eval(ledger->redis,
-                                         ledger->scripts[NGX_HTTP_GATE_STATUS],
-                                         2, 4, argv, ngx_http_gate_query_done,
-                                         query);
+    script = ngx_http_gate_ledger_script(NGX_HTTP_GATE_SCRIPT_STATUS);
+
+    query->op = ngx_http_gate_redis_eval(ledger->redis, script, 2, 4, argv,
+                                         ngx_http_gate_query_done, query);
 
     return (query->op != NULL) ? NGX_OK : NGX_ERROR;
 }
@@ -263,7 +264,7 @@ ngx_http_gate_query_is_valid(redisReply *reply)
     ngx_uint_t  n;
 
     if (reply->type != REDIS_REPLY_ARRAY
-        || reply->elements != NGX_HTTP_GATE_STATUS_ALL)
+        || reply->elements != NGX_HTTP_GATE_QUERY_ALL)
     {
         return 0;
     }
@@ -271,11 +272,11 @@ ngx_http_gate_query_is_valid(redisReply *reply)
     for (i = 0; i < reply->elements; i++) {
         type = REDIS_REPLY_STRING;
 
-        n = (i < NGX_HTTP_GATE_STATUS_HEAD)
-            ? NGX_HTTP_GATE_STATUS_ITEMS
-            : (i - NGX_HTTP_GATE_STATUS_HEAD) % NGX_HTTP_GATE_STATUS_ITEMS;
+        n = (i < NGX_HTTP_GATE_QUERY_HEAD)
+            ? NGX_HTTP_GATE_QUERY_ITEMS
+            : (i - NGX_HTTP_GATE_QUERY_HEAD) % NGX_HTTP_GATE_QUERY_ITEMS;
 
-        if (i == NGX_HTTP_GATE_STATUS_TIME || n == NGX_HTTP_GATE_STATUS_END) {
+        if (i == NGX_HTTP_GATE_QUERY_TIME || n == NGX_HTTP_GATE_QUERY_END) {
             type = REDIS_REPLY_INTEGER;
         }
 
@@ -283,12 +284,12 @@ ngx_http_gate_query_is_valid(redisReply *reply)
             return 0;
         }
 
-        if (n != NGX_HTTP_GATE_STATUS_NAME) {
+        if (n != NGX_HTTP_GATE_QUERY_NAME) {
             continue;
         }
 
-        name = &ngx_http_gate_query_names[(i - NGX_HTTP_GATE_STATUS_HEAD)
-                                          / NGX_HTTP_GATE_STATUS_ITEMS];
+        name = &ngx_http_gate_query_names[(i - NGX_HTTP_GATE_QUERY_HEAD)
+                                          / NGX_HTTP_GATE_QUERY_ITEMS];
 
         if ((size_t) reply->element[i]->len != name->len
             || ngx_memcmp(reply->element[i]->str, name->data, name->len) != 0)
@@ -318,7 +319,7 @@ ngx_http_gate_query_body(ngx_http_gate_query_t *query, redisReply *reply)
     /* numbers have up to 20 characters */
 
     b = ngx_create_temp_buf(query->request->pool,
-                            256 + NGX_HTTP_GATE_STATUS_ALL * 48
+                            256 + NGX_HTTP_GATE_QUERY_ALL * 48
                             + query->project->name.len);
     if (b == NULL) {
         return NULL;
@@ -334,8 +335,8 @@ ngx_http_gate_query_body(ngx_http_gate_query_t *query, redisReply *reply)
     p = ngx_http_gate_query_number(p, ",\"min\":", item[2]);
     p = ngx_http_gate_query_number(p, ",\"max\":", item[3]);
 
-    for (i = NGX_HTTP_GATE_STATUS_HEAD; i < reply->elements;
-         i += NGX_HTTP_GATE_STATUS_ITEMS)
+    for (i = NGX_HTTP_GATE_QUERY_HEAD; i < reply->elements;
+         i += NGX_HTTP_GATE_QUERY_ITEMS)
     {
         p = ngx_sprintf(p, ",\"%s\":{", item[i]->str);
         p = ngx_http_gate_query_number(p, "\"limit\":", item[i + 1]);

@@ -12,8 +12,8 @@
 
 #include <unistd.h>
 
+#define NGX_HTTP_GATE_SCRIPTS_TEXT
 #include "ngx_http_gate_ledger.h"
-#include "ngx_http_gate_scripts.h"
 
 
 /* notes kept for a Redis that is away; some 100 MB at worst */
@@ -47,23 +47,13 @@ static void ngx_http_gate_ledger_retry(ngx_http_gate_ledger_t *ledger);
 static void ngx_http_gate_ledger_retry_handler(ngx_event_t *ev);
 
 
+#define NGX_HTTP_GATE_KIND_WORD(name, word)  ngx_string(word),
+
 static ngx_str_t  ngx_http_gate_kinds[] = {
-    ngx_string("limits"),
-    ngx_string("payout"),
-    ngx_string("used"),
-    ngx_string("callback")
+    NGX_HTTP_GATE_KIND_TABLE(NGX_HTTP_GATE_KIND_WORD)
 };
 
-
-/* in the order of ngx_http_gate_script_e */
-
-static ngx_uint_t  ngx_http_gate_script_map[NGX_HTTP_GATE_SCRIPTS] = {
-    NGX_HTTP_GATE_SCRIPT_RESERVE,
-    NGX_HTTP_GATE_SCRIPT_OUTCOME,
-    NGX_HTTP_GATE_SCRIPT_SETTLE,
-    NGX_HTTP_GATE_SCRIPT_MARK,
-    NGX_HTTP_GATE_SCRIPT_STATUS
-};
+#undef NGX_HTTP_GATE_KIND_WORD
 
 
 void
@@ -74,12 +64,18 @@ ngx_http_gate_ledger_scripts(ngx_http_gate_redis_conf_t *rcf)
 }
 
 
+const ngx_http_gate_redis_script_t *
+ngx_http_gate_ledger_script(ngx_http_gate_script_e script)
+{
+    return &ngx_http_gate_scripts[script];
+}
+
+
 ngx_http_gate_ledger_t *
 ngx_http_gate_ledger_create(ngx_cycle_t *cycle,
     ngx_http_gate_redis_conf_t *rcf, ngx_int_t offset, time_t ttl)
 {
     u_char                   random[8];
-    ngx_uint_t               i;
     ngx_http_gate_ledger_t  *ledger;
 
     ledger = ngx_pcalloc(cycle->pool, sizeof(ngx_http_gate_ledger_t));
@@ -100,11 +96,6 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle,
     ngx_log_error(NGX_LOG_INFO, cycle->log, 0,
                   "copies of payouts of this worker have names with \"%*s\"",
                   sizeof(ledger->name), ledger->name);
-
-    for (i = 0; i < NGX_HTTP_GATE_SCRIPTS; i++) {
-        ledger->scripts[i] = &ngx_http_gate_scripts[
-                                               ngx_http_gate_script_map[i]];
-    }
 
     ledger->redis = rcf->redis;
     ledger->prefix = rcf->prefix;

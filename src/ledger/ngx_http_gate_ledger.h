@@ -20,6 +20,7 @@
 #include "gate_safe.h"
 
 #include "ngx_http_gate_redis.h"
+#include "ngx_http_gate_scripts.h"
 
 
 /* a key without its last part, which is a payment_id at the longest */
@@ -39,29 +40,30 @@
 #define NGX_HTTP_GATE_DIGEST_HEX  32
 
 
+/* kinds of keys, and what their names say of them */
+
+#define NGX_HTTP_GATE_KIND_TABLE(X)                                           \
+    X(LIMITS, "limits")                                                       \
+    X(ENTRY, "payout")                                                        \
+    X(USED, "used")                                                           \
+    X(CALLBACK, "callback")
+
+
+#define NGX_HTTP_GATE_KIND_NAME(name, word)  NGX_HTTP_GATE_KIND_##name,
+
 typedef enum {
-    NGX_HTTP_GATE_KIND_LIMITS = 0,
-    NGX_HTTP_GATE_KIND_ENTRY,
-    NGX_HTTP_GATE_KIND_USED,
-    NGX_HTTP_GATE_KIND_CALLBACK
+    NGX_HTTP_GATE_KIND_TABLE(NGX_HTTP_GATE_KIND_NAME)
+    NGX_HTTP_GATE_KINDS
 } ngx_http_gate_kind_e;
+
+#undef NGX_HTTP_GATE_KIND_NAME
 
 
 typedef struct ngx_http_gate_note_s  ngx_http_gate_note_t;
 
 
-typedef enum {
-    NGX_HTTP_GATE_RESERVE = 0,
-    NGX_HTTP_GATE_OUTCOME,
-    NGX_HTTP_GATE_SETTLE,
-    NGX_HTTP_GATE_MARK,
-    NGX_HTTP_GATE_STATUS
-} ngx_http_gate_script_e;
-
-
 typedef struct {
     ngx_http_gate_redis_t                *redis;
-    const ngx_http_gate_redis_script_t   *scripts[5];
     ngx_str_t                             prefix;
     ngx_str_t                             ttl;      /* of entries, seconds */
     ngx_str_t                             offset;   /* of the calendar */
@@ -119,6 +121,9 @@ void ngx_http_gate_ledger_exit(ngx_http_gate_ledger_t *ledger);
  * Gives the scripts to the connection; before workers start.
  */
 void ngx_http_gate_ledger_scripts(ngx_http_gate_redis_conf_t *rcf);
+
+const ngx_http_gate_redis_script_t *ngx_http_gate_ledger_script(
+    ngx_http_gate_script_e script);
 
 /*
  * Writes PREFIX:[dry:]KIND:{PROJECT}:LAST to buf, which must have room for

@@ -80,12 +80,13 @@ static ngx_http_gate_verdict_word_t  ngx_http_gate_verdict_words[] = {
 };
 
 
+#define NGX_HTTP_GATE_OUTCOME_WORD(name, word)  ngx_string(word),
+
 static ngx_str_t  ngx_http_gate_outcome_words[] = {
-    ngx_string("accepted"),
-    ngx_string("refused"),
-    ngx_string("unknown"),
-    ngx_string("release")
+    NGX_HTTP_GATE_OUTCOME_TABLE(NGX_HTTP_GATE_OUTCOME_WORD)
 };
+
+#undef NGX_HTTP_GATE_OUTCOME_WORD
 
 
 ngx_http_gate_copy_t *
@@ -93,10 +94,11 @@ ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_reserve_t *payout, ngx_http_gate_reserve_pt handler,
     void *data)
 {
-    u_char                 limits[NGX_HTTP_GATE_KEY_MAX];
-    u_char                 amount[NGX_INT64_LEN];
-    ngx_str_t              argv[11];
-    ngx_http_gate_copy_t  *copy;
+    u_char                               limits[NGX_HTTP_GATE_KEY_MAX];
+    u_char                               amount[NGX_INT64_LEN];
+    ngx_str_t                            argv[11];
+    ngx_http_gate_copy_t                *copy;
+    const ngx_http_gate_redis_script_t  *script;
 
     copy = ngx_http_gate_copy_create(ledger, payout);
     if (copy == NULL) {
@@ -136,9 +138,9 @@ ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
 
     argv[10] = ledger->ttl;
 
-    copy->op = ngx_http_gate_redis_eval(ledger->redis,
-                                        ledger->scripts[NGX_HTTP_GATE_RESERVE],
-                                        3, 11, argv,
+    script = ngx_http_gate_ledger_script(NGX_HTTP_GATE_SCRIPT_RESERVE);
+
+    copy->op = ngx_http_gate_redis_eval(ledger->redis, script, 3, 11, argv,
                                         ngx_http_gate_reserve_done, copy);
 
     if (copy->op == NULL) {
@@ -174,7 +176,7 @@ ngx_http_gate_copy_create(ngx_http_gate_ledger_t *ledger,
     note = &copy->note;
 
     note->ledger = ledger;
-    note->script = ledger->scripts[NGX_HTTP_GATE_OUTCOME];
+    note->script = ngx_http_gate_ledger_script(NGX_HTTP_GATE_SCRIPT_OUTCOME);
     note->nkeys = 2;
     note->argc = 6;
     note->handler = NULL;

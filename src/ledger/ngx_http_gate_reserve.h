@@ -34,12 +34,23 @@ typedef enum {
 } ngx_http_gate_verdict_e;
 
 
+/* what becomes of a copy, and how outcome.lua is told */
+
+#define NGX_HTTP_GATE_OUTCOME_TABLE(X)                                        \
+    X(ACCEPTED, "accepted")                                                   \
+    X(REFUSED, "refused")                                                     \
+    X(UNKNOWN, "unknown")                                                     \
+    X(RELEASE, "release")
+
+
+#define NGX_HTTP_GATE_OUTCOME_NAME(name, word)  NGX_HTTP_GATE_##name,
+
 typedef enum {
-    NGX_HTTP_GATE_ACCEPTED = 0,
-    NGX_HTTP_GATE_REFUSED,
-    NGX_HTTP_GATE_UNKNOWN,
-    NGX_HTTP_GATE_RELEASE
+    NGX_HTTP_GATE_OUTCOME_TABLE(NGX_HTTP_GATE_OUTCOME_NAME)
+    NGX_HTTP_GATE_OUTCOMES
 } ngx_http_gate_outcome_e;
+
+#undef NGX_HTTP_GATE_OUTCOME_NAME
 
 
 /* one sending of a payout; it outlives the request that it belongs to */

@@ -132,11 +132,11 @@ ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
         argv[n + 12].len = callback->body.len;
     }
 
-    delivery->op = ngx_http_gate_redis_eval(ledger->redis,
-                                        ledger->scripts[NGX_HTTP_GATE_SETTLE],
-                                        nkeys, n + NGX_HTTP_GATE_SETTLE_ARGS,
-                                        argv, ngx_http_gate_settle_done,
-                                        delivery);
+    delivery->op = ngx_http_gate_redis_eval(ledger->redis, later->script,
+                                            nkeys,
+                                            n + NGX_HTTP_GATE_SETTLE_ARGS,
+                                            argv, ngx_http_gate_settle_done,
+                                            delivery);
 
     if (delivery->op == NULL) {
         delivery->state = NGX_HTTP_GATE_DELIVERY_FREE;
@@ -168,7 +168,7 @@ ngx_http_gate_delivery_create(ngx_http_gate_ledger_t *ledger,
     note = &delivery->note;
 
     note->ledger = ledger;
-    note->script = ledger->scripts[NGX_HTTP_GATE_MARK];
+    note->script = ngx_http_gate_ledger_script(NGX_HTTP_GATE_SCRIPT_MARK);
     note->nkeys = 1;
     note->argc = 4;
     note->handler = NULL;
@@ -241,7 +241,7 @@ ngx_http_gate_settle_note(ngx_http_gate_ledger_t *ledger,
     }
 
     note->ledger = ledger;
-    note->script = ledger->scripts[NGX_HTTP_GATE_SETTLE];
+    note->script = ngx_http_gate_ledger_script(NGX_HTTP_GATE_SCRIPT_SETTLE);
     note->nkeys = NGX_HTTP_GATE_SETTLE_KEYS - 1;
     note->argc = note->nkeys + NGX_HTTP_GATE_SETTLE_ARGS;
     note->handler = ngx_http_gate_settle_told;

@@ -13,6 +13,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_gate_redis.h"
+#define NGX_HTTP_GATE_SCRIPTS_TEXT
 #include "ngx_http_gate_scripts.h"
 
 
