@@ -481,7 +481,8 @@ sub starts {
 
 sub alerts {
     my @rules = map { @{ $_->{rules} } } @{ yaml('doc/alerts.yml')->{groups} };
-    my $page = contents('src/http/ngx_http_gate_metrics_page.c');
+    my $page = join '', map { contents($_) }
+                        glob 'src/{redis,http}/*{redis,metrics,metrics_page}.[ch]';
     my %result = map { $_ => 1 }
         contents('src/http/ngx_http_gate_result.h') =~ /X\(\w+, \w+, "(\w+)"/g;
 

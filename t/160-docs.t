@@ -34,7 +34,7 @@ sub document {
 
 my $top = root();
 my $module = join '', map { document(substr $_, 1 + length $top) }
-                      glob "$top/src/{redis,ledger,http}/*.c";
+                      glob "$top/src/{redis,ledger,http}/*.[ch]";
 
 # The text from one pattern up to another.
 

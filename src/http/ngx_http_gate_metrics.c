@@ -49,13 +49,13 @@ ngx_str_t  ngx_http_gate_settlement_words[NGX_HTTP_GATE_SETTLEMENTS] = {
 };
 
 
+#define NGX_HTTP_GATE_TIME_BOUNDS(name, metric, help, ...)  { __VA_ARGS__ },
+
 static const uint64_t  ngx_http_gate_bounds[][NGX_HTTP_GATE_BUCKETS] = {
-    { 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 20000, UINT64_MAX },
-    { 50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000, 200000, 1000000,
-      UINT64_MAX },
-    { 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000,
-      10000000, 30000000, UINT64_MAX }
+    NGX_HTTP_GATE_TIME_TABLE(NGX_HTTP_GATE_TIME_BOUNDS)
 };
+
+#undef NGX_HTTP_GATE_TIME_BOUNDS
 
 
 ngx_int_t
@@ -292,12 +292,12 @@ ngx_http_gate_metrics_redis(ngx_http_gate_metrics_t *metrics,
     told = &metrics->told;
     now = ngx_http_gate_redis_stat(redis);
 
-    ngx_http_gate_add_delta(&sh->commands, now->commands, &told->commands);
-    ngx_http_gate_add_delta(&sh->refused, now->refused, &told->refused);
-    ngx_http_gate_add_delta(&sh->errors, now->errors, &told->errors);
-    ngx_http_gate_add_delta(&sh->timeouts, now->timeouts, &told->timeouts);
-    ngx_http_gate_add_delta(&sh->connects, now->connects, &told->connects);
-    ngx_http_gate_add_delta(&sh->failures, now->failures, &told->failures);
+#define NGX_HTTP_GATE_ADD_DELTA(counter, metric, help)                        \
+    ngx_http_gate_add_delta(&sh->counter, now->counter, &told->counter);
+
+    NGX_HTTP_GATE_REDIS_COUNTER_TABLE(NGX_HTTP_GATE_ADD_DELTA)
+
+#undef NGX_HTTP_GATE_ADD_DELTA
 
     /* the slot of an old worker is a new worker's by now */
 

@@ -29,19 +29,66 @@
 #define NGX_HTTP_GATE_SETTLEMENTS  7
 
 
+/* X(name, metric, help, upper bounds of the buckets in microseconds) */
+
+#define NGX_HTTP_GATE_TIME_TABLE(X)                                           \
+    X(SIGN, "gate_sign_seconds", "From the body to the signature.",           \
+      2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 20000, UINT64_MAX)         \
+    X(REDIS, "gate_redis_seconds", "Time that a request waited for Redis.",   \
+      50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000, 200000, 1000000,     \
+      UINT64_MAX)                                                             \
+    X(GATE, "gate_answer_seconds", "To the header of Gate's answer.",         \
+      10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000,          \
+      5000000, 10000000, 30000000, UINT64_MAX)
+
+
+#define NGX_HTTP_GATE_TIME_NAME(name, metric, help, ...)                      \
+    NGX_HTTP_GATE_TIME_##name,
+
 typedef enum {
-    NGX_HTTP_GATE_TIME_SIGN = 0,    /* from the body to the signature */
-    NGX_HTTP_GATE_TIME_REDIS,       /* a payout's or callback's round trip */
-    NGX_HTTP_GATE_TIME_GATE,        /* to the header of Gate's answer */
+    NGX_HTTP_GATE_TIME_TABLE(NGX_HTTP_GATE_TIME_NAME)
     NGX_HTTP_GATE_TIMES
 } ngx_http_gate_time_e;
 
+#undef NGX_HTTP_GATE_TIME_NAME
+
+
+#define NGX_HTTP_GATE_KEY_TABLE(X)                                            \
+    X(CURRENT, "current")                                                     \
+    X(PREVIOUS, "previous")
+
+
+#define NGX_HTTP_GATE_KEY_NAME(name, word)  NGX_HTTP_GATE_KEY_##name,
 
 typedef enum {
-    NGX_HTTP_GATE_KEY_CURRENT = 0,
-    NGX_HTTP_GATE_KEY_PREVIOUS,
+    NGX_HTTP_GATE_KEY_TABLE(NGX_HTTP_GATE_KEY_NAME)
     NGX_HTTP_GATE_KEYS
 } ngx_http_gate_key_use_e;
+
+#undef NGX_HTTP_GATE_KEY_NAME
+
+
+/* of one key: X(value, type, metric, help); times are seconds since 1970 */
+
+#define NGX_HTTP_GATE_KEY_STAT_TABLE(X)                                       \
+    X(verified, counter, "gate_callbacks_verified_total",                     \
+      "Signatures that the key has verified.")                                \
+    X(used, gauge, "gate_key_last_used_timestamp_seconds",                    \
+      "When the key last signed or verified.")                                \
+    X(loaded, gauge, "gate_key_loaded_timestamp_seconds",                     \
+      "When the key was read.")                                               \
+    X(generation, gauge, "gate_key_generation",                               \
+      "Grows when the key is another one than before.")
+
+
+/* gauges of one worker: X(value, metric, help) */
+
+#define NGX_HTTP_GATE_SLOT_TABLE(X)                                           \
+    X(connected, "gate_redis_connected",                                      \
+      "Whether the worker is connected to Redis.")                            \
+    X(in_flight, "gate_redis_in_flight", "Commands that wait for an answer.") \
+    X(pending, "gate_redis_pending",                                          \
+      "Outcomes that wait for Redis to be back.")
 
 
 /* 64 bits also where ngx_atomic_t has 32, which are few for amounts */
@@ -63,13 +110,15 @@ typedef struct {
 } ngx_http_gate_histogram_t;
 
 
+#define NGX_HTTP_GATE_KEY_VALUE(value, type, metric, help)                    \
+    ngx_http_gate_counter_t       value;
+
 typedef struct {
-    ngx_http_gate_counter_t       verified;
-    ngx_http_gate_counter_t       used;         /* seconds since 1970 */
-    ngx_http_gate_counter_t       loaded;
-    ngx_http_gate_counter_t       generation;
+    NGX_HTTP_GATE_KEY_STAT_TABLE(NGX_HTTP_GATE_KEY_VALUE)
     uint32_t                      print;        /* tells keys apart */
 } ngx_http_gate_key_stat_t;
+
+#undef NGX_HTTP_GATE_KEY_VALUE
 
 
 /* of one project; id 0 is for requests of no known project */
@@ -95,12 +144,11 @@ struct ngx_http_gate_series_s {
 };
 
 
-/* gauges of one worker */
+#define NGX_HTTP_GATE_VALUE(value, metric, help)                              \
+    ngx_http_gate_counter_t       value;
 
 typedef struct {
-    ngx_http_gate_counter_t       connected;
-    ngx_http_gate_counter_t       in_flight;
-    ngx_http_gate_counter_t       pending;
+    NGX_HTTP_GATE_SLOT_TABLE(NGX_HTTP_GATE_VALUE)
 } ngx_http_gate_slot_t;
 
 
@@ -109,14 +157,11 @@ typedef struct {
     ngx_http_gate_histogram_t     times[NGX_HTTP_GATE_TIMES];
     ngx_http_gate_counter_t       dropped;      /* projects without series */
 
-    ngx_http_gate_counter_t       commands;
-    ngx_http_gate_counter_t       refused;
-    ngx_http_gate_counter_t       errors;
-    ngx_http_gate_counter_t       timeouts;
-    ngx_http_gate_counter_t       connects;
-    ngx_http_gate_counter_t       failures;
+    NGX_HTTP_GATE_REDIS_COUNTER_TABLE(NGX_HTTP_GATE_VALUE)
     ngx_http_gate_slot_t          slots[NGX_HTTP_GATE_SLOTS];
 } ngx_http_gate_metrics_sh_t;
+
+#undef NGX_HTTP_GATE_VALUE
 
 
 typedef struct {

@@ -15,8 +15,8 @@
 #include "ngx_http_gate_reply.h"
 
 
-#define NGX_HTTP_GATE_STATUS_BUF   16384
-#define NGX_HTTP_GATE_STATUS_LINE  512
+#define NGX_HTTP_GATE_PAGE_BUF   16384
+#define NGX_HTTP_GATE_PAGE_LINE  512
 
 
 typedef struct {
@@ -79,10 +79,13 @@ static ngx_str_t  ngx_http_gate_payment_words[NGX_HTTP_GATE_STATUSES] = {
 };
 
 
-static ngx_str_t  ngx_http_gate_key_words[NGX_HTTP_GATE_KEYS] = {
-    ngx_string("current"),
-    ngx_string("previous")
+#define NGX_HTTP_GATE_KEY_WORD(name, word)  ngx_string(word),
+
+static ngx_str_t  ngx_http_gate_key_words[] = {
+    NGX_HTTP_GATE_KEY_TABLE(NGX_HTTP_GATE_KEY_WORD)
 };
+
+#undef NGX_HTTP_GATE_KEY_WORD
 
 
 char *
@@ -231,6 +234,9 @@ ngx_http_gate_page_totals(ngx_http_gate_page_t *page)
 {
     ngx_uint_t  i, n;
 
+#define NGX_HTTP_GATE_TOTAL(counter, metric, help)                            \
+        { metric, help, &page->sh->counter },
+
     struct {
         char                     *name;
         char                     *help;
@@ -239,22 +245,10 @@ ngx_http_gate_page_totals(ngx_http_gate_page_t *page)
         { "gate_zone_dropped_projects_total",
           "Projects without counters, as gate_zone was full.",
           &page->sh->dropped },
-        { "gate_redis_commands_total", "Commands given to Redis.",
-          &page->sh->commands },
-        { "gate_redis_refused_total",
-          "Commands that were not given, as Redis was away.",
-          &page->sh->refused },
-        { "gate_redis_errors_total",
-          "Commands that were not answered, or with an error.",
-          &page->sh->errors },
-        { "gate_redis_timeouts_total", "Commands not answered in time.",
-          &page->sh->timeouts },
-        { "gate_redis_connects_total", "Connections that became ready.",
-          &page->sh->connects },
-        { "gate_redis_failures_total",
-          "Connections that were lost or never ready.",
-          &page->sh->failures }
+        NGX_HTTP_GATE_REDIS_COUNTER_TABLE(NGX_HTTP_GATE_TOTAL)
     };
+
+#undef NGX_HTTP_GATE_TOTAL
 
     /* without Redis there is only the first of them */
 
@@ -435,25 +429,19 @@ ngx_http_gate_page_keys(ngx_http_gate_page_t *page)
     ngx_http_gate_series_t   *s;
     ngx_http_gate_counter_t  *value;
 
+#define NGX_HTTP_GATE_KEY_FAMILY(value, type, metric, help)                   \
+        { metric, #type, help, offsetof(ngx_http_gate_key_stat_t, value) },
+
     static struct {
         char    *name;
         char    *type;
         char    *help;
         size_t   offset;
     } families[] = {
-        { "gate_callbacks_verified_total", "counter",
-          "Signatures that the key has verified.",
-          offsetof(ngx_http_gate_key_stat_t, verified) },
-        { "gate_key_last_used_timestamp_seconds", "gauge",
-          "When the key last signed or verified.",
-          offsetof(ngx_http_gate_key_stat_t, used) },
-        { "gate_key_loaded_timestamp_seconds", "gauge",
-          "When the key was read.",
-          offsetof(ngx_http_gate_key_stat_t, loaded) },
-        { "gate_key_generation", "gauge",
-          "Grows when the key is another one than before.",
-          offsetof(ngx_http_gate_key_stat_t, generation) }
+        NGX_HTTP_GATE_KEY_STAT_TABLE(NGX_HTTP_GATE_KEY_FAMILY)
     };
+
+#undef NGX_HTTP_GATE_KEY_FAMILY
 
     ngx_str_set(&labels[0], "project");
     ngx_str_set(&labels[2], "key");
@@ -486,15 +474,12 @@ ngx_http_gate_page_keys(ngx_http_gate_page_t *page)
 static void
 ngx_http_gate_page_times(ngx_http_gate_page_t *page)
 {
-    ngx_http_gate_page_time(page, "gate_sign_seconds",
-                            "From the body to the signature.",
-                            NGX_HTTP_GATE_TIME_SIGN);
-    ngx_http_gate_page_time(page, "gate_redis_seconds",
-                            "Time that a request waited for Redis.",
-                            NGX_HTTP_GATE_TIME_REDIS);
-    ngx_http_gate_page_time(page, "gate_answer_seconds",
-                            "To the header of Gate's answer.",
-                            NGX_HTTP_GATE_TIME_GATE);
+#define NGX_HTTP_GATE_PAGE_TIME(name, metric, help, ...)                      \
+    ngx_http_gate_page_time(page, metric, help, NGX_HTTP_GATE_TIME_##name);
+
+    NGX_HTTP_GATE_TIME_TABLE(NGX_HTTP_GATE_PAGE_TIME)
+
+#undef NGX_HTTP_GATE_PAGE_TIME
 }
 
 
@@ -552,18 +537,18 @@ ngx_http_gate_page_workers(ngx_http_gate_page_t *page)
     ngx_core_conf_t          *ccf;
     ngx_http_gate_counter_t  *value;
 
+#define NGX_HTTP_GATE_SLOT_FAMILY(value, metric, help)                        \
+        { metric, help, offsetof(ngx_http_gate_slot_t, value) },
+
     static struct {
         char    *name;
         char    *help;
         size_t   offset;
     } families[] = {
-        { "gate_redis_connected", "Whether the worker is connected to Redis.",
-          offsetof(ngx_http_gate_slot_t, connected) },
-        { "gate_redis_in_flight", "Commands that wait for an answer.",
-          offsetof(ngx_http_gate_slot_t, in_flight) },
-        { "gate_redis_pending", "Outcomes that wait for Redis to be back.",
-          offsetof(ngx_http_gate_slot_t, pending) }
+        NGX_HTTP_GATE_SLOT_TABLE(NGX_HTTP_GATE_SLOT_FAMILY)
     };
+
+#undef NGX_HTTP_GATE_SLOT_FAMILY
 
     if (page->gmcf->redis == NULL) {
         return;
@@ -634,7 +619,7 @@ static void
 ngx_http_gate_page_family(ngx_http_gate_page_t *page, char *name,
     char *type, char *help)
 {
-    u_char  *p, line[NGX_HTTP_GATE_STATUS_LINE];
+    u_char  *p, line[NGX_HTTP_GATE_PAGE_LINE];
 
     page->name = name;
 
@@ -658,7 +643,7 @@ static void
 ngx_http_gate_page_value(ngx_http_gate_page_t *page, char *suffix,
     ngx_str_t *labels, ngx_uint_t n, char *fmt, ...)
 {
-    u_char      *p, *last, line[NGX_HTTP_GATE_STATUS_LINE];
+    u_char      *p, *last, line[NGX_HTTP_GATE_PAGE_LINE];
     va_list      args;
     ngx_uint_t   i;
 
@@ -717,7 +702,7 @@ ngx_http_gate_page_text(ngx_http_gate_page_t *page, u_char *p, size_t len)
             return;
         }
 
-        cl->buf = ngx_create_temp_buf(page->pool, NGX_HTTP_GATE_STATUS_BUF);
+        cl->buf = ngx_create_temp_buf(page->pool, NGX_HTTP_GATE_PAGE_BUF);
         if (cl->buf == NULL) {
             page->failed = 1;
             return;

@@ -97,17 +97,33 @@ typedef struct {
 } ngx_http_gate_redis_conf_t;
 
 
+/* X(counter, metric, help) */
+
+#define NGX_HTTP_GATE_REDIS_COUNTER_TABLE(X)                                  \
+    X(commands, "gate_redis_commands_total", "Commands given to Redis.")      \
+    X(refused, "gate_redis_refused_total",                                    \
+      "Commands that were not given, as Redis was away.")                     \
+    X(errors, "gate_redis_errors_total",                                      \
+      "Commands that were not answered, or with an error.")                   \
+    X(timeouts, "gate_redis_timeouts_total",                                  \
+      "Commands not answered in time.")                                       \
+    X(connects, "gate_redis_connects_total",                                  \
+      "Connections that became ready.")                                       \
+    X(failures, "gate_redis_failures_total",                                  \
+      "Connections that were lost or never ready.")
+
+
+#define NGX_HTTP_GATE_REDIS_COUNTER(counter, metric, help)                    \
+    ngx_uint_t                        counter;
+
 /* counts of one worker since it started */
 
 typedef struct {
-    ngx_uint_t                        commands;   /* accepted */
-    ngx_uint_t                        refused;    /* eval, command: NULL */
-    ngx_uint_t                        errors;     /* completed, status not OK */
-    ngx_uint_t                        timeouts;
-    ngx_uint_t                        connects;   /* became ready */
-    ngx_uint_t                        failures;   /* lost or never ready */
+    NGX_HTTP_GATE_REDIS_COUNTER_TABLE(NGX_HTTP_GATE_REDIS_COUNTER)
     ngx_uint_t                        in_flight;  /* now, waiting included */
 } ngx_http_gate_redis_stat_t;
+
+#undef NGX_HTTP_GATE_REDIS_COUNTER
 
 
 /*
