@@ -18,7 +18,7 @@ our %Set = (
     workers            => 1,
     worker_connections => 64,
     log_level          => 'debug',
-    timeout            => 3,
+    timeout            => 10,
     root_location      => 1,
     shuffle            => 1,
 );
