@@ -12,9 +12,11 @@
 #include "fuzz.h"
 #include "gate_callback.h"
 #include "gate_payout.h"
+#include "gate_shape.h"
 
 
 static void fuzz_callback(gate_doc_t *doc);
+static void fuzz_shape(gate_pool_t *pool, const gate_doc_t *doc);
 static void fuzz_facts(const gate_callback_t *callback);
 static void fuzz_invalid(const gate_err_t *err);
 
@@ -35,6 +37,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
     if (gate_json_parse(&doc, &pool, text, GATE_MAX_DEPTH, &err) == GATE_OK) {
         fuzz_callback(&doc);
+        fuzz_shape(&pool, &doc);
     }
 
     gate_pool_reset(&pool);
@@ -85,6 +88,35 @@ fuzz_callback(gate_doc_t *doc)
     }
 
     fuzz_facts(&callback);
+}
+
+
+static void
+fuzz_shape(gate_pool_t *pool, const gate_doc_t *doc)
+{
+    gate_rc_e     rc;
+    gate_err_t    err;
+    gate_order_e  order;
+    gate_canon_t  canon;
+
+    if (gate_canon_build(&canon, pool, doc, NULL, GATE_ORDER_NATURAL, &err)
+        != GATE_OK)
+    {
+        return;
+    }
+
+    for (order = GATE_ORDER_NATURAL; order <= GATE_ORDER_BYTES; order++) {
+        (void) gate_canon_sort(&canon, order);
+
+        memset(&err, 0, sizeof(gate_err_t));
+
+        rc = gate_shape_check(doc, &canon, &err);
+
+        if (rc != GATE_OK) {
+            fuzz_must(rc == GATE_INVALID, "a shape is Gate's or is not");
+            fuzz_invalid(&err);
+        }
+    }
 }
 
 
