@@ -116,10 +116,14 @@ def canonical(document, order="natural"):
     return b";".join([path + b":" + value for path, value in found])
 
 
+def sign_text(text, key):
+    """The signature of a canonical string as Base64 text."""
+    return base64.b64encode(hmac.digest(key, text, "sha512")).decode("ascii")
+
+
 def sign(document, key, order="natural"):
     """The signature of a document as Base64 text."""
-    digest = hmac.digest(key, canonical(document, order), "sha512")
-    return base64.b64encode(digest).decode("ascii")
+    return sign_text(canonical(document, order), key)
 
 
 def verify(document, key, signature):
