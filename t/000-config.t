@@ -989,3 +989,43 @@ sub {
     Test::More::is(::secret_in($text . ::slurp("$ENV{TEST_NGINX_SCRATCH}/dump.log")),
                    undef, '-T does not print the key');
 }
+
+
+
+=== TEST 71: no values at all
+--- config
+    gate_max_values  0;
+--- must_die: 1
+--- error_log
+[emerg]
+in "gate_max_values": it must be 1 to 65536
+
+
+
+=== TEST 72: values without end
+--- config
+    gate_max_values  65537;
+--- must_die: 1
+--- error_log
+[emerg]
+in "gate_max_values": it must be 1 to 65536
+
+
+
+=== TEST 73: values that are no number
+--- config
+    gate_max_values  many;
+--- must_die: 1
+--- error_log
+[emerg]
+in "gate_max_values": it must be 1 to 65536
+
+
+
+=== TEST 74: values twice
+--- config
+    gate_max_values  1;
+    gate_max_values  1;
+--- must_die: 1
+--- error_log
+"gate_max_values" directive is duplicate

@@ -820,3 +820,27 @@ sub {
     Test::More::is(CORE::join(', ', @waits),
                    '429 1, 429 1, 429 1, 429 60, 429 2764800', 'times');
 }
+
+
+
+=== TEST 39: more values than may be
+--- config
+    location /v2/ {
+        gate_sign   kz;
+        proxy_pass  http://gate;
+    }
+    location /few/ {
+        gate_sign        kz;
+        gate_max_values  4;
+        proxy_pass       http://gate;
+    }
+--- request eval
+[ "POST /v2/info/x\n{\"a\":[" . CORE::join(',', (1) x 4094) . ']}',
+  "POST /v2/info/x\n{\"a\":[" . CORE::join(',', (1) x 4095) . ']}',
+  "POST /v2/info/x\n{\"a\":[" . CORE::join(',', ('{}') x 4095) . ']}',
+  "POST /few/v2/info/x\n" . '{"a":1,"b":{"c":null}}',
+  "POST /few/v2/info/x\n" . '{"a":1,"b":{"c":[{}]}}' ]
+--- error_code eval: [ 200, 413, 413, 200, 413 ]
+--- response_body eval
+my $many = ::refusal('gw_too_large', 'request body has too many values', 1234);
+[ qr/^\{"general":/, $many, $many, qr/^\{"general":/, $many ]

@@ -791,3 +791,11 @@ client intended to send too large body
 === TEST 27: texts as people write them are no look-alikes
 --- steps
 ! post($_, signed_text(callback('payment_47', 'success', note => $_)), 'forward', @::kz) for 'order:15;amount:1500;currency:KZT;status:paid', 'a;payment:card;customer:x', 'https://shop.kz/p;id=5:a?x=1;y=2', "\xd0\x97\xd0\xb0\xd0\xba\xd0\xb0\xd0\xb7: 5; \xd0\xb8\xd0\xbc\xd1\x8f: \xd0\x90\xd1\x81\xd0\xb5\xd0\xbb\xd1\x8c", "\xd2\x9a\xd0\xb0\xd0\xb7\xd0\xb0\xd2\x9b;name:\xd3\x98\xd0\xbb\xd0\xb8\xd1\x8f"
+
+
+
+=== TEST 28: a callback of many values is refused before it is verified
+--- steps
+! post('4096 values', signed_text('{"project_id":1234,"a":[' . join(',', (1) x 4092) . ']}'), 'forward', project => 1234)
+! post('4097 values', signed_text('{"project_id":1234,"a":[' . join(',', (1) x 4093) . ']}'), 'too_many_values', message => 'request body has too many values')
+! post('4097 forged values', '{"project_id":1234,"signature":"","a":[' . join(',', (1) x 4093) . ']}', 'too_many_values', message => 'request body has too many values')

@@ -23,7 +23,9 @@
 
 #define GATE_MAX_TEXT       (64 * 1024 * 1024)
 #define GATE_MAX_NODES      65536
-#define GATE_MAX_PATHS(len) (1024 * 1024 + 8 * (size_t) (len))
+#define GATE_MAX_PATHS(len) (64 * 1024 + 4 * (size_t) (len))
+
+#define GATE_MAX_VALUES     4096    /* default limit of values */
 
 #define GATE_MAX_DEPTH      32      /* default nesting limit */
 #define GATE_DEPTH_LIMIT    512     /* highest nesting limit, as in PHP */
@@ -48,7 +50,8 @@ typedef enum {
     GATE_INVALID,           /* wrong type, pattern or range: err.path, reason */
     GATE_PROJECT,           /* project_id is another project's */
     GATE_UNSIGNED,          /* the document has no signature */
-    GATE_MISMATCH           /* the signature is not ours */
+    GATE_MISMATCH,          /* the signature is not ours */
+    GATE_VALUES             /* more values than allowed: err as GATE_JSON */
 } gate_rc_e;
 
 

@@ -35,6 +35,7 @@ typedef struct {
     uint32_t       container;   /* the innermost open one */
     uint32_t       depth;
     uint32_t       max_depth;
+    uint32_t       max_values;
     uint32_t       end;         /* of the last token but ',' and ':' */
     gate_rc_e      rc;
     jmp_buf        nomem;
@@ -97,8 +98,8 @@ static const char  gate_json_space[] = " \t\n\r";
 
 
 gate_rc_e
-gate_json_parse(gate_doc_t *doc, gate_pool_t *pool, gate_str_t text,
-    uint32_t max_depth, gate_err_t *err)
+gate_json_parse_values(gate_doc_t *doc, gate_pool_t *pool, gate_str_t text,
+    uint32_t max_depth, uint32_t max_values, gate_err_t *err)
 {
     gate_rc_e    rc;
     gate_json_t  js;
@@ -109,6 +110,7 @@ gate_json_parse(gate_doc_t *doc, gate_pool_t *pool, gate_str_t text,
     js.pool = pool;
     js.err = err;
     js.rc = GATE_OK;
+    js.max_values = max_values;
     js.max_depth = max_depth < GATE_DEPTH_LIMIT ? max_depth : GATE_DEPTH_LIMIT;
 
     doc->text = text;
@@ -520,6 +522,12 @@ gate_json_push(gate_json_t *js, gate_type_e type)
     gate_node_t  *node;
 
     doc = js->doc;
+
+    if (doc->n >= js->max_values && doc->n < GATE_MAX_NODES) {
+        gate_json_fail(js, "too many values", js->end);
+        js->rc = GATE_VALUES;
+        return NULL;
+    }
 
     if (doc->n == js->capacity && gate_json_grow(js) == 0) {
         return NULL;

@@ -67,8 +67,17 @@ typedef struct {
  * The document refers to text and to memory of the pool; both must outlive
  * it.  Returns GATE_OK, GATE_JSON with err set, or GATE_ERROR.
  */
-gate_rc_e gate_json_parse(gate_doc_t *doc, gate_pool_t *pool, gate_str_t text,
-    uint32_t max_depth, gate_err_t *err);
+#define gate_json_parse(doc, pool, text, max_depth, err)                      \
+    gate_json_parse_values(doc, pool, text, max_depth, GATE_MAX_NODES, err)
+
+/*
+ * The same, and GATE_VALUES with err set for a document of more values, objects
+ * and arrays among them, than max_values: what a body may cost is known before
+ * it is read.
+ */
+gate_rc_e gate_json_parse_values(gate_doc_t *doc, gate_pool_t *pool,
+    gate_str_t text, uint32_t max_depth, uint32_t max_values,
+    gate_err_t *err);
 
 /*
  * Returns the member of the object "parent" with this decoded key, or

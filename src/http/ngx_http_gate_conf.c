@@ -84,6 +84,34 @@ ngx_http_gate_max_depth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_http_gate_max_values(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gate_loc_conf_t *glcf = conf;
+
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    if (glcf->max_values != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n < 1 || n > GATE_MAX_NODES) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value \"%V\" in "
+                           "\"gate_max_values\": it must be 1 to %d",
+                           &value[1], GATE_MAX_NODES);
+        return NGX_CONF_ERROR;
+    }
+
+    glcf->max_values = n;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_http_gate_check_seconds(ngx_conf_t *cf, void *post, void *data)
 {
     time_t *seconds = data;

@@ -154,6 +154,13 @@ static ngx_command_t  ngx_http_gate_commands[] = {
       0,
       NULL },
 
+    { ngx_string("gate_max_values"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_gate_max_values,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("gate_redis"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
       ngx_http_gate_redis,
@@ -482,6 +489,7 @@ ngx_http_gate_create_loc_conf(ngx_conf_t *cf)
     glcf->validate = NGX_CONF_UNSET_UINT;
     glcf->sort = NGX_CONF_UNSET_UINT;
     glcf->max_depth = NGX_CONF_UNSET_UINT;
+    glcf->max_values = NGX_CONF_UNSET_UINT;
     glcf->limits = NGX_CONF_UNSET_UINT;
     glcf->limits_default = NGX_CONF_UNSET_UINT;
     glcf->limits_on_error = NGX_CONF_UNSET_UINT;
@@ -509,7 +517,8 @@ ngx_http_gate_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->sort, prev->sort, GATE_ORDER_NATURAL);
     ngx_conf_merge_uint_value(conf->max_depth, prev->max_depth,
                               GATE_MAX_DEPTH);
-
+    ngx_conf_merge_uint_value(conf->max_values, prev->max_values,
+                              GATE_MAX_VALUES);
     ngx_conf_merge_uint_value(conf->limits, prev->limits,
                               NGX_HTTP_GATE_LIMITS_OFF);
     ngx_conf_merge_uint_value(conf->limits_default, prev->limits_default,
@@ -518,7 +527,6 @@ ngx_http_gate_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_GATE_DENY);
 
     ngx_conf_merge_value(conf->verify_response, prev->verify_response, 0);
-
     ngx_conf_merge_value(conf->deduplicate, prev->deduplicate, 0);
     ngx_conf_merge_sec_value(conf->deduplicate_ttl, prev->deduplicate_ttl,
                              NGX_HTTP_GATE_DEDUPLICATE_TTL);

@@ -114,6 +114,7 @@ typedef struct {
     ngx_uint_t                 validate;  /* gate_validate_e */
     ngx_uint_t                 sort;      /* gate_order_e */
     ngx_uint_t                 max_depth;
+    ngx_uint_t                 max_values;
     ngx_uint_t                 limits;    /* ngx_http_gate_limits_e */
     ngx_uint_t                 limits_default;
     ngx_uint_t                 limits_on_error;
@@ -352,6 +353,7 @@ ngx_http_gate_project_t *ngx_http_gate_find_project_any(
 
 char *ngx_http_gate_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_gate_max_depth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_gate_max_values(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_gate_project(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_gate_sign(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_gate_secret_check(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -402,7 +402,8 @@ ngx_http_gate_outbound_sign(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
-    rc = gate_json_parse(&doc, pool, *text, glcf->max_depth, &ctx->err);
+    rc = gate_json_parse_values(&doc, pool, *text, glcf->max_depth,
+                                glcf->max_values, &ctx->err);
 
     if (rc != GATE_OK) {
         return ngx_http_gate_result_of(rc);

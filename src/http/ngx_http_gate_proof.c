@@ -294,7 +294,10 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
-    if (gate_json_parse(&doc, pool, text, glcf->max_depth, &err) != GATE_OK) {
+    if (gate_json_parse_values(&doc, pool, text, glcf->max_depth,
+                               glcf->max_values, &err)
+        != GATE_OK)
+    {
         return "it is not acceptable JSON";
     }
 

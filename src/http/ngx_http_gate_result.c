@@ -74,6 +74,9 @@ ngx_http_gate_result_of(gate_rc_e rc)
     case GATE_JSON:
         return NGX_HTTP_GATE_BAD_JSON;
 
+    case GATE_VALUES:
+        return NGX_HTTP_GATE_TOO_MANY_VALUES;
+
     case GATE_MISSING:
         return NGX_HTTP_GATE_MISSING_FIELD;
 

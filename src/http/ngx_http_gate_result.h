@@ -59,6 +59,8 @@ typedef enum {
       "compression")                                                          \
     X(TOO_LARGE, REFUSE, "too_large", 413, "gw_too_large",                    \
       "request body is too large")                                            \
+    X(TOO_MANY_VALUES, REFUSE, "too_many_values", 413, "gw_too_large",        \
+      "request body has too many values")                                     \
     X(BAD_JSON, REFUSE, "bad_json", 422, "gw_json", NULL)                     \
     X(MISSING_FIELD, REFUSE, "missing_field", 400, "2004", NULL)              \
     X(INVALID_FIELD, REFUSE, "invalid_field", 400, "2004", NULL)              \

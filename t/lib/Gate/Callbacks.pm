@@ -168,6 +168,8 @@ our %outcomes = (
     bad_encoding => [415, 'gw_content_type', 'Content-Encoding is not'
                   . ' supported: send the body without compression',
                   'bad_encoding', 0],
+    too_many_values => [413, 'gw_too_large', 'request body has too many values',
+                        'too_many_values', 0],
     ambiguous => [400, 'gw_ambiguous', undef, 'ambiguous', 0],
 );
 
@@ -340,7 +342,7 @@ sub _is { return Test::More::is($_[0], $_[1], $_[2]) }
 
 my %blind = map { $_ => 1 } qw( unsigned bad_signature unknown_project
                                 bad_json bad_method bad_encoding
-                                ambiguous );
+                                ambiguous too_many_values );
 
 my %project_name = (1234 => 'kz', 123 => 'ua');
 
