@@ -54,8 +54,10 @@ gate_answer_read(const gate_doc_t *doc, unsigned status, gate_str_t *code)
 
     word = &doc->nodes[node];
 
+    /* nor is an error without any code known for a refusal */
+
     if (word->type == GATE_STRING && gate_is(word->value, "error")) {
-        return GATE_ANSWER_REFUSED;
+        return (code->len != 0) ? GATE_ANSWER_REFUSED : GATE_ANSWER_UNKNOWN;
     }
 
     if (word->type == GATE_STRING && gate_is(word->value, "success")

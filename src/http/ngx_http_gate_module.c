@@ -759,32 +759,6 @@ ngx_http_gate_metrics_handler(ngx_event_t *ev)
 }
 
 
-/* counters of this worker's Redis connection and keys */
-
-void
-ngx_http_gate_tell(ngx_http_gate_main_conf_t *gmcf)
-{
-    ngx_uint_t                 i;
-    ngx_http_gate_project_t  **pp;
-
-    if (gmcf->ledger != NULL) {
-        ngx_http_gate_metrics_redis(gmcf->metrics, gmcf->redis->redis,
-                                    gmcf->ledger->npending);
-    }
-
-    pp = gmcf->projects.elts;
-
-    for (i = 0; i < gmcf->projects.nelts && !ngx_exiting; i++) {
-        ngx_http_gate_metrics_key(gmcf->metrics, pp[i]->series,
-                                  NGX_HTTP_GATE_KEY_CURRENT,
-                                  &pp[i]->secret);
-        ngx_http_gate_metrics_key(gmcf->metrics, pp[i]->series,
-                                  NGX_HTTP_GATE_KEY_PREVIOUS,
-                                  &pp[i]->previous);
-    }
-}
-
-
 static void
 ngx_http_gate_exit_process(ngx_cycle_t *cycle)
 {
