@@ -63,6 +63,12 @@ test_read(void)
         { "{\"status\":\"error\",\"code\":1.5}", "", 400,
           GATE_ANSWER_UNKNOWN },
 
+        { "{\"status\":\"error\"}", "", 400, GATE_ANSWER_UNKNOWN },
+        { "{\"status\":\"error\",\"code\":\"\"}", "", 400,
+          GATE_ANSWER_UNKNOWN },
+        { "{\"status\":\"error\",\"code\":null}", "", 200,
+          GATE_ANSWER_UNKNOWN },
+
         { "{\"errors\":[{\"code\":\"10105\"}]}", "10105", 400,
           GATE_ANSWER_REFUSED },
         { "{\"errors\":[{\"code\":\"2004\"},{\"code\":\"10105\"}]}", "10105",
