@@ -238,7 +238,7 @@ sub {
 
     ::is_refused(400, "\"b\" $of \"limit_max\": payment.amount is over", 'b', amount => 501);
     ::is_refused(429, "\"c\" $of \"limit_day\":", 'c', amount => 201);
-    ::is_refused(409, "\"a\" $of \"duplicate\": payment_id was used", 'a', amount => 401);
+    ::is_refused(409, "\"a\" $of \"duplicate\": another body was sent", 'a', amount => 401);
     ::is_refused(400, "\"d\" $of \"no_limits\":", 'd', cur => 'USD');
     ::is_refused(400, "\"e\" $of \"invalid_field\": payment.amount", 'e', amount => '"5"');
     ::is_refused(400, "\"f\" $of \"missing_field\": customer", 'f',
