@@ -77,6 +77,7 @@ fuzz_answer(const gate_doc_t *doc, unsigned status)
     case GATE_ANSWER_REFUSED:
         fuzz_must(status == 200 || status / 100 == 4,
                   "trouble of the platform refuses nothing");
+        fuzz_must(code.len != 0, "who refuses says why");
         fuzz_must(!fuzz_says(doc, 0, "status", "success"),
                   "what says success is not refused");
 

@@ -12,6 +12,10 @@
 #include "fuzz.h"
 
 
+#define FUZZ_VALUES  16
+
+
+static void fuzz_values(gate_str_t text, gate_rc_e whole, uint32_t n);
 static void fuzz_document(gate_pool_t *pool, gate_doc_t *doc);
 static void fuzz_nodes(const gate_doc_t *doc);
 static void fuzz_order(const gate_doc_t *doc);
@@ -36,6 +40,8 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
     rc = gate_json_parse(&doc, &pool, text, GATE_MAX_DEPTH, &err);
 
+    fuzz_values(text, rc, (rc == GATE_OK) ? doc.n : 0);
+
     if (rc == GATE_OK) {
         fuzz_document(&pool, &doc);
 
@@ -47,6 +53,37 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     gate_pool_reset(&pool);
 
     return 0;
+}
+
+
+/* a limit of values refuses what has more, and changes nothing else */
+
+static void
+fuzz_values(gate_str_t text, gate_rc_e whole, uint32_t n)
+{
+    gate_rc_e    rc;
+    gate_doc_t   doc;
+    gate_err_t   err;
+    gate_pool_t  pool;
+
+    gate_pool_init(&pool, NULL, 0);
+
+    rc = gate_json_parse_values(&doc, &pool, text, GATE_MAX_DEPTH,
+                                FUZZ_VALUES, &err);
+
+    if (whole == GATE_OK) {
+        fuzz_must(rc == (n > FUZZ_VALUES ? GATE_VALUES : GATE_OK),
+                  "values are counted");
+        fuzz_must(rc != GATE_OK || doc.n == n, "a limit changes nothing");
+
+    } else {
+        fuzz_must(rc == GATE_JSON || rc == GATE_VALUES,
+                  "what is no document is refused");
+    }
+
+    fuzz_must(rc == GATE_OK || err.reason != NULL, "with a reason");
+
+    gate_pool_reset(&pool);
 }
 
 

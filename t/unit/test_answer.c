@@ -62,6 +62,10 @@ test_read(void)
           GATE_ANSWER_UNKNOWN },
         { "{\"status\":\"error\",\"code\":1.5}", "", 400,
           GATE_ANSWER_UNKNOWN },
+        { "{\"status\":\"error\",\"message\":\"x\"}", "", 400,
+          GATE_ANSWER_UNKNOWN },
+        { "{\"status\":\"error\",\"code\":\"\"}", "", 400,
+          GATE_ANSWER_UNKNOWN },
 
         { "{\"status\":\"error\"}", "", 400, GATE_ANSWER_UNKNOWN },
         { "{\"status\":\"error\",\"code\":\"\"}", "", 400,
