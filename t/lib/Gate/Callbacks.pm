@@ -35,10 +35,12 @@ use Exporter 'import';
 use JSON::PP ();
 use Test::More ();
 
-use Gate::Env qw( read_file write_key wait_until );
+use Gate::Env qw( write_key wait_until );
 use Gate::Http;
-use Gate::Outbound qw( $kz_key $ua_key log_text secret_in );
+use Gate::Outbound qw( $kz_key $ua_key secret_in );
 use Gate::Sim;
+use Gate::Suite qw( log_text log_size set_sections set_steps is_code options
+                    orders finish hooks );
 use Gate::Upstream;
 
 our @EXPORT_OK = qw(
@@ -125,16 +127,6 @@ our %answers = (
     reset   => { reset => 1 },
     hang    => { hang => 1 },
 );
-
-sub orders {
-    my (%orders) = @_;
-
-    return join '; ', map {
-        my ($name, $value) = ($_, $orders{$_});
-        map { my $v = $_; $v =~ s/([^\w.,: -])/sprintf '%%%02x', ord $1/ge;
-              "$name=$v" } ref $value ? @$value : $value;
-    } sort keys %orders;
-}
 
 # --- what the gateway answers: status, code, message (undef: given by the
 # step), the value of $gate_result where it is another word, whether the
@@ -313,8 +305,6 @@ sub send_callback {
 
 # --- what was logged
 
-sub _size { return -s "$ENV{TEST_NGINX_SERVROOT}/logs/error.log" // 0 }
-
 my $refused = qr/\[(\w+)\][ ].*callback[ ]"(.*)"[ ]of[ ]project[ ]"([^"]*)"
                  [ ](?:refused|answered)[ ]with[ ]"(\w+)":/x;
 
@@ -450,7 +440,7 @@ sub _pay {
 
     my ($left, $expected) = split /\s*->\s*/, $line, 2;
     my (undef, $id, $amount, @opt) = split ' ', $left;
-    my %opt = map { split /=/, $_, 2 } @opt;
+    my %opt = options(@opt);
     my $before = Gate::Payouts::_now();
     my $res = Gate::Payouts::post_payout($id, $amount, %opt);
 
@@ -467,7 +457,7 @@ sub _pay {
 sub _options {
     my ($id, @opt) = @_;
 
-    my %opt = map { split /=/, $_, 2 } @opt;
+    my %opt = options(@opt);
     my $known = $amounts{$id} // [];
 
     $opt{amount} //= $known->[0] // 100000;
@@ -486,7 +476,7 @@ sub _send_after {
     my ($count, $log, $res);
 
     wait_until(10, sub {
-        ($count, $log) = ($service->count(), _size());
+        ($count, $log) = ($service->count(), log_size());
         $res = send_callback($text, %opt);
         return $word eq 'busy' || ($res->{headers}{'x-result'} // '') ne 'busy';
     });
@@ -499,12 +489,7 @@ sub _step {
 
     my $name = $block->name . " - $line";
 
-    if ($line =~ s/^!\s*//) {
-        eval "package main; no strict; $line; 1"
-            or Test::More::fail("$name: $@");
-        return;
-    }
-
+    return if is_code($name, $line);
     return _pay($name, $line) if $line =~ /^pay /;
 
     my ($left, $expected) = split /\s*->\s*/, $line, 2;
@@ -573,22 +558,11 @@ sub _defaults {
 
     return if defined $block->must_die;
 
-    my $set = sub {
-        my ($section, $value) = @_;
-        $block->set_value($section, $value) if !defined $block->$section;
-    };
-
-    $set->('http_config', $http_config . ($block->more_http // ''));
-    $set->('config', $config);
-    $block->set_value('config', $block->config . <<'_EOC_');
-    location = /done {
-        return 200 done;
-    }
-_EOC_
-    $set->('request', 'GET /done');
-    $set->('response_body', 'done');
-    $set->('no_error_log', "[error]\n[alert]\n[crit]")
+    set_sections($block, config => $config,
+        http_config => $http_config . ($block->more_http // ''));
+    set_sections($block, no_error_log => "[error]\n[alert]\n[crit]")
         if !defined $block->error_log && !defined $block->errors;
+    set_steps($block);
 
     $service->reset();
 }
@@ -612,41 +586,14 @@ sub _after {
     _fresh($block) if defined $block->steps;
     run_steps($block) if defined $block->steps;
 
-    Gate::Payouts::holds($block->name, 'ledger', \&Gate::Payouts::ledger,
-                         $block->ledger) if defined $block->ledger;
-    Gate::Payouts::holds($block->name, 'totals', \&Gate::Payouts::totals,
-                         $block->totals) if defined $block->totals;
-    Gate::Payouts::holds($block->name, 'marks', \&marks, $block->marks)
-        if defined $block->marks;
-
-    my $code = $block->finally // return;
-
-    eval { $code->($block); 1 }
-        or Test::More::fail($block->name . " - finally: $@");
+    finish($block, ledger => \&Gate::Payouts::ledger,
+           totals => \&Gate::Payouts::totals, marks => \&marks);
 }
 
-sub _check_logs {
-    my ($block) = @_;
-
-    return if defined $block->must_die;
-
-    for my $path (glob "$ENV{TEST_NGINX_SERVROOT}/logs/*.log") {
-        my $secret = secret_in(read_file($path) // '', $old_key,
-                               'customer_123', 'TELE2', @secrets);
-        next if !defined $secret;
-
-        Test::More::fail($block->name . " - \"$secret\" is in $path");
-    }
+sub _secret_in {
+    return secret_in($_[0], $old_key, 'customer_123', 'TELE2', @secrets);
 }
 
-sub suite {
-    main::repeat_each(2);
-    main::no_long_string();
-
-    # prototypes are for calls that are compiled in a suite
-    &{ \&main::add_block_preprocessor }(\&_defaults);
-    &{ \&main::add_response_body_check }(\&_after);
-    &{ \&main::add_test_cleanup_handler }(\&_check_logs);
-}
+sub suite { hooks(\&_defaults, \&_after, \&_secret_in) }
 
 1;

@@ -30,8 +30,9 @@ use Exporter 'import';
 use JSON::PP ();
 use Test::More ();
 
-use Gate::Env qw( write_key wait_until read_file );
-use Gate::Http;
+use Gate::Env qw( write_key );
+use Gate::Suite qw( slurp log_text nginx_pid workers workers_are_new
+                    signal_nginx set_sections hooks );
 use Gate::Upstream;
 
 our @EXPORT_OK = qw(
@@ -227,58 +228,7 @@ sub may_be_paid {
            . ' request again; a new payment_id would be a second payout';
 }
 
-# --- the process
-
-sub slurp { return read_file($_[0]) // '' }
-
-sub nginx_pid {
-    my ($pid) = slurp("$ENV{TEST_NGINX_SERVROOT}/logs/nginx.pid") =~ /(\d+)/;
-
-    return $pid // die "no nginx\n";
-}
-
-# Workers that accept connections, or all of them.
-
-sub workers {
-    my ($all) = @_;
-
-    my $pid = nginx_pid();
-    my %titles;
-
-    # one that has just been started has its master's name
-    wait_until(10, sub {
-        %titles = map { $_ => slurp("/proc/$_/cmdline") }
-                  split ' ', slurp("/proc/$pid/task/$pid/children");
-
-        return !grep { /master process/ } values %titles;
-    });
-
-    return grep {
-        $titles{$_} =~ /worker process/
-        && ($all || $titles{$_} !~ /shutting down/);
-    } sort { $a <=> $b } keys %titles;
-}
-
-sub workers_are_new {
-    my (@old) = @_;
-
-    my %old = map { $_ => 1 } @old;
-
-    return wait_until(10, sub {
-        my @now = workers();
-        return @now && !grep { $old{$_} } @now;
-    });
-}
-
-sub signal_nginx { kill $_[0], nginx_pid() or die "cannot signal: $!\n" }
-
 # --- logs
-
-sub log_text {
-    my ($name) = @_;
-
-    return slurp("$ENV{TEST_NGINX_SERVROOT}/logs/" . ($name // 'error.log'));
-}
 
 # The first secret in a text, or undef.
 
@@ -301,16 +251,10 @@ sub _defaults {
 
     return if defined $block->must_die;
 
-    my $set = sub {
-        my ($section, $value) = @_;
-        $block->set_value($section, $value) if !defined $block->$section;
-    };
-
-    $set->('http_config', $http_config);
-    $set->('config', $config);
-    $set->('more_headers', 'Content-Type: application/json')
+    set_sections($block, http_config => $http_config, config => $config,
+        no_error_log => "[error]\n[alert]\n[crit]");
+    set_sections($block, more_headers => 'Content-Type: application/json')
         if !defined $block->raw_request;
-    $set->('no_error_log', "[error]\n[alert]\n[crit]");
 
     $up->reset();
     $seen = 0;
@@ -351,27 +295,6 @@ sub _after {
     $seen = $up->count();
 }
 
-sub _check_logs {
-    my ($block) = @_;
-
-    return if defined $block->must_die;
-
-    for my $path (glob "$ENV{TEST_NGINX_SERVROOT}/logs/*.log") {
-        my $secret = secret_in(slurp($path));
-        next if !defined $secret;
-
-        Test::More::fail($block->name . " - \"$secret\" is in $path");
-    }
-}
-
-sub suite {
-    main::repeat_each(2);
-    main::no_long_string();
-
-    # prototypes are for calls that are compiled in a suite
-    &{ \&main::add_block_preprocessor }(\&_defaults);
-    &{ \&main::add_response_body_check }(\&_after);
-    &{ \&main::add_test_cleanup_handler }(\&_check_logs);
-}
+sub suite { hooks(\&_defaults, \&_after, \&secret_in) }
 
 1;

@@ -48,6 +48,8 @@ use Gate::Env qw( wait_until );
 use Gate::Http;
 use Gate::Outbound ();
 use Gate::Redis;
+use Gate::Suite qw( set_sections set_steps is_code options orders holds finish
+                    hooks );
 
 our @EXPORT_OK = qw(
     $redis $up %answers %bodies orders body_of refusal_body post_payout ledger totals
@@ -72,16 +74,6 @@ our $http_config = $Gate::Outbound::http_config . <<'_EOC_';
 _EOC_
 
 # --- what Gate answers
-
-sub orders {
-    my (%orders) = @_;
-
-    return join '; ', map {
-        my $value = $orders{$_};
-        $value =~ s/([^\w.,: -])/sprintf '%%%02x', ord $1/ge;
-        "$_=$value";
-    } sort keys %orders;
-}
 
 sub _gate {
     my ($status, $body, %more) = @_;
@@ -315,15 +307,11 @@ sub _step {
 
     my $name = $block->name . " - $line";
 
-    if ($line =~ s/^!\s*//) {
-        eval "package main; no strict; $line; 1"
-            or Test::More::fail("$name: $@");
-        return;
-    }
+    return if is_code($name, $line);
 
     my ($left, $expected) = split /\s*->\s*/, $line, 2;
     my ($id, $amount, @opt) = split ' ', $left;
-    my %opt = map { split /=/, $_, 2 } @opt;
+    my %opt = options(@opt);
     my $alive = $redis->pid();
 
     my $count = $up->count();
@@ -398,21 +386,6 @@ sub _common {
         : '*' . join ',', map { "$_=$windows->{$_}" } sort keys %$windows;
 }
 
-# Waits until Redis holds it: outcomes are told after the answer.
-
-sub holds {
-    my ($name, $what, $view, $expected) = @_;
-
-    my $got;
-
-    $expected = join '', map { s/^\s+|\s+$//g; "$_\n" }
-                         grep { /\S/ } split /\n/, $expected;
-
-    wait_until(10, sub { ($got = $view->()) eq $expected });
-
-    _is($got, $expected, "$name: $what");
-}
-
 sub set_limits {
     my ($text) = @_;
 
@@ -451,22 +424,9 @@ sub _defaults {
     return if defined $block->must_die
               || !defined $block->steps && !defined $block->limits;
 
-    my $set = sub {
-        my ($section, $value) = @_;
-        $block->set_value($section, $value) if !defined $block->$section;
-    };
-
-    $set->('http_config', $http_config . ($block->more_http // ''));
-    $set->('config', $config);
-    $block->set_value('config', $block->config . <<'_EOC_');
-    location = /done {
-        return 200 done;
-    }
-_EOC_
-    $set->('request', 'GET /done');
-    $set->('response_body', 'done');
-    $set->('reached', 'any');
-
+    set_sections($block, config => $config, reached => 'any',
+        http_config => $http_config . ($block->more_http // ''));
+    set_steps($block);
     _fresh($block);
 }
 
@@ -485,15 +445,7 @@ sub _after {
     _step($block, $_, $block->offset // 0)
         for grep { /\S/ } split /\n/, $block->steps // '';
 
-    holds($block->name, 'ledger', \&ledger, $block->ledger)
-        if defined $block->ledger;
-    holds($block->name, 'totals', \&totals, $block->totals)
-        if defined $block->totals;
-
-    if (my $code = $block->finally) {
-        eval { $code->($block); 1 }
-            or Test::More::fail($block->name . " - finally: $@");
-    }
+    finish($block, ledger => \&ledger, totals => \&totals);
 
     # for the next repeat
     _fresh($block);
@@ -502,9 +454,7 @@ sub _after {
 sub suite {
     Gate::Outbound::suite();
 
-    # prototypes are for calls that are compiled in a suite
-    &{ \&main::add_block_preprocessor }(\&_defaults);
-    &{ \&main::add_response_body_check }(\&_after);
+    hooks(\&_defaults, \&_after);
 }
 
 1;
