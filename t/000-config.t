@@ -10,9 +10,10 @@ use warnings;
 
 use lib 't/lib';
 
-use Gate::Env qw( root scratch write_file write_key read_file free_port spawn
-                  stop_child wait_until keys_dir );
+use Gate::Env qw( root scratch write_file write_key read_file free_port
+                  keys_dir );
 use Gate::Http;
+use Gate::Nginx;
 use Gate::Outbound qw( :all );
 use Test::Nginx::Socket 'no_plan';
 
@@ -53,13 +54,11 @@ sub example {
 
     my $text = read_file(root() . '/conf.example') // die "no conf.example\n";
     my ($inside, $outside) = (free_port(), free_port());
-    my $module = $ENV{TEST_NGINX_LOAD_MODULES} // '';
-    my $temp = CORE::join "\n", map { "${_}_temp_path $dir/temp;" }
-                                    qw( client_body proxy fastcgi uwsgi scgi );
+    my $temp = Gate::Nginx::temp_paths($dir);
 
     my @changes = (
         [qr{^load_module modules/ngx_http_gate_module\.so;$}m,
-         $module && "load_module $module;"],
+         Gate::Nginx::load_modules()],
         [qr{^http \{$}m,                "http {\n$temp"],
         [qr{/var/log/nginx/error\.log},  "$dir/error.log"],
         [qr{/var/log/nginx/access\.log}, "$dir/access.log"],
@@ -103,31 +102,24 @@ sub test_example {
     my ($text, $port) = example($dir);
     write_file("$dir/nginx.conf", $text);
 
-    my $pid = spawn([$ENV{TEST_NGINX_BINARY}, '-e', "$dir/start.log",
-                     '-p', "$dir/", '-c', "$dir/nginx.conf",
-                     '-g', 'daemon off;'],
-                    out => "$dir/out", death_signal => 'TERM');
+    my $nginx = Gate::Nginx->new(dir => $dir, log => "$dir/error.log",
+                                 conf => "$dir/nginx.conf", workers => undef,
+                                 args => ['-g', 'daemon off;']);
 
-    my $started = wait_until(15, sub {
-        (read_file("$dir/nginx.pid") // '') =~ /^\d+\n/
-            || waitpid($pid, 1) != 0;
-    });
-
-    Test::More::ok($started && kill(0, $pid), 'conf.example starts');
+    Test::More::ok(eval { $nginx->start() }, 'conf.example starts')
+        or Test::More::diag($@);
 
     example_answers($port);
 
-    Test::More::is(stop_child($pid, 'QUIT', 10), 0, 'conf.example quits');
-
-    my $log = CORE::join '', map { read_file("$dir/$_") // '' }
-                                 qw( error.log start.log out );
+    $nginx->signal('QUIT');
+    Test::More::is($nginx->wait_end(), undef, 'conf.example quits');
 
     # there is no Redis, one body was too large on purpose, and who is not
     # root cannot change the user
     my @lines = grep { !/gate_redis .* is unavailable|too large body/
                        && ($> == 0 || !/"user" directive makes sense only/) }
                 grep { /\[(?:alert|emerg|crit|error|warn)\]/ }
-                split /\n/, $log;
+                split /\n/, $nginx->text();
     Test::More::is("@lines", '', 'conf.example starts quietly');
 
     example_log($dir);

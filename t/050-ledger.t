@@ -373,7 +373,14 @@ our @keys = ('{x}:y', 'a b', "\0z", '"', 'x*y?[z]', $wide);
 sub entry_is {
     my ($key, %expected) = @_;
 
-    my $entry = $redis->hash($key);
+    my $entry;
+
+    # Redis is told of an outcome after the client
+    wait_until(10, sub {
+        $entry = $redis->hash($key);
+        return !grep { ($entry->{$_} // '(none)') !~ /^(?:$expected{$_})$/ }
+                     keys %expected;
+    });
 
     for my $field (sort keys %expected) {
         Test::More::like($entry->{$field} // '(none)',

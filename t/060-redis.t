@@ -15,6 +15,7 @@ use Gate::Env qw( scratch read_file write_file wait_until loopback_name );
 use Gate::FakeDns;
 use Gate::FakeRedis;
 use Gate::Http;
+use Gate::Proxy;
 use Gate::Redis;
 use Gate::TestModule;
 
@@ -705,10 +706,10 @@ sub leaving {
 }
 
 sub slow {
-    my $proxy = Gate::FakeRedis->proxy($redis->socket_path);
+    my $proxy = Gate::Proxy->run(to => $redis->socket_path);
     my $slow = 'unix:' . $proxy->socket_path;
 
-    $proxy->mode('0.03');
+    $proxy->delay(15);
     $nginx->start("$slow timeout=400ms");
 
     my @answers = Gate::Http::parallel(
@@ -716,10 +717,10 @@ sub slow {
     is_deeply(bodies(@answers), [map { "ok $_\n" } 1 .. 40],
               'slow, and fast enough');
 
-    $proxy->mode('0.8');
+    $proxy->delay(400);
     is($nginx->get('script=echo&arg=old'), "timeout\n", 'too slow');
 
-    $proxy->mode('0');
+    $proxy->delay(0);
     works('fast again');
     is($nginx->get("script=echo&arg=new$_"), "ok new$_\n", 'own answer')
         for 1 .. 5;

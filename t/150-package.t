@@ -19,6 +19,7 @@ use Test::More;
 use lib "$FindBin::Bin/lib";
 
 use Gate::Env qw( scratch );
+use Gate::Nginx;
 
 chdir "$FindBin::Bin/.." or BAIL_OUT("no $FindBin::Bin/..: $!");
 
@@ -444,12 +445,9 @@ sub gateway_conf {
 sub starts {
     my ($conf) = @_;
 
-    my $load = join "\n", map { "load_module $_;" }
-                          split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
+    my $load = Gate::Nginx::load_modules();
+    my $temp = Gate::Nginx::temp_paths($dir);
     my $n = 0;
-
-    my $temp = join "\n", map { "    ${_}_temp_path $dir/$_;" }
-                          qw( client_body proxy fastcgi uwsgi scgi );
 
     $conf =~ s/^load_module .*/$load/m;
     $conf =~ s/^http \{$/http {\n$temp/m;

@@ -12,6 +12,7 @@ use warnings;
 use lib 't/lib';
 
 use Gate::Env qw( root scratch write_file write_key read_file );
+use Gate::Nginx;
 use Test::More;
 
 my $reference  = document('doc/reference.md');
@@ -381,11 +382,7 @@ sub test_service {
 
 # --- snippets of configuration
 
-my ($snippets, @modules) = (0);
-
-if ($ENV{TEST_NGINX_LOAD_MODULES}) {
-    @modules = ("load_module $ENV{TEST_NGINX_LOAD_MODULES};");
-}
+my $snippets = 0;
 
 # What a snippet needs that is not in it.
 
@@ -423,12 +420,12 @@ sub local_names {
     $text =~ s{\b(secret_file\s+)secrets/}{$1$ENV{TEST_NGINX_KEYS}/}g;
     $text =~ s{(?:/etc/ssl/certs|\btls)/[\w-]+\.(crt|key)}{$dir/tls.$1}g;
 
-    my $paths = join '', map { "    ${_}_temp_path $dir/temp;\n" }
-                             qw( client_body proxy fastcgi uwsgi scgi );
+    my $paths = Gate::Nginx::temp_paths($dir);
 
-    $text =~ s/^http \{\n/http {\n    access_log off;\n$paths/m;
+    $text =~ s/^http \{\n/http {\n    access_log off;\n$paths\n/m;
 
-    return join "\n", @modules, "pid $dir/nginx.pid;", $text, '';
+    return join "\n", Gate::Nginx::load_modules(), "pid $dir/nginx.pid;",
+                $text, '';
 }
 
 sub certificate {

@@ -16,6 +16,7 @@ use lib 't/lib';
 use Gate::Env qw( root scratch write_file write_key read_file free_port
                   spawn stop_child wait_until at_end which );
 use Gate::Http;
+use Gate::Nginx;
 use Gate::Redis;
 use Gate::Service;
 use Gate::Sim;
@@ -68,11 +69,9 @@ done_testing();
 
 sub configuration {
     my $text = read_file(root() . '/conf.example');
-    my $load = join "\n", map { "load_module $_;" }
-                          split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';
-    my $user = $> == 0 ? 'user root;' : '';
-    my $temp = join "\n", map { "    ${_}_temp_path $dir/temp;" }
-                          qw( client_body proxy fastcgi uwsgi scgi );
+    my $load = Gate::Nginx::load_modules();
+    my $user = Gate::Nginx::user();
+    my $temp = Gate::Nginx::temp_paths($dir);
 
     for ([qr/^load_module .*/m, $load],
          [qr/^user .*/m, "$user daemon off;"],
@@ -99,17 +98,12 @@ sub configuration {
 }
 
 sub start_gateway {
-    my $conf = write_file("$dir/nginx.conf", configuration());
-    my $pid = spawn([which($ENV{TEST_NGINX_BINARY}), '-p', "$dir/",
-                     '-e', "$dir/logs/error.log", '-c', $conf],
-                    out => "$dir/out", death_signal => 'TERM',
-                    env => { ASAN_OPTIONS => 'detect_leaks=0' });
+    my $nginx = Gate::Nginx->new(
+        dir => $dir, log => "$dir/logs/error.log", workers => undef,
+        conf => write_file("$dir/nginx.conf", configuration()),
+        env => { ASAN_OPTIONS => 'detect_leaks=0' });
 
-    at_end(sub { stop_child($pid, 'TERM') });
-
-    wait_until(20, sub { -S $public && -s "$dir/nginx.pid" })
-        or BAIL_OUT('nginx: ' . (read_file("$dir/out") // '')
-                    . (read_file("$dir/logs/error.log") // ''));
+    eval { $nginx->start(); 1 } or BAIL_OUT($@);
 }
 
 # redis-cli as install.md tells, scripts where the package has them

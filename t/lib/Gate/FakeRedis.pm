@@ -3,22 +3,17 @@ package Gate::FakeRedis;
 # Copyright (C) nginx-gate authors
 #
 # What a real redis-server does not do when asked: a server that says what a
-# suite tells it to, and a proxy that makes a real one slow.
+# suite tells it to.
 #
 #     my $fake = Gate::FakeRedis->run();
 #     $fake->mode('EVALSHA -LOADING Redis is loading the dataset in memory');
 #
-#     my $proxy = Gate::FakeRedis->proxy($redis->socket_path);
-#     $proxy->mode('0.05');
-#
-# The mode of a fake is lines "COMMAND reply": the answer to this command in
-# place of the usual one, \r\n being what it looks like and {name} the last
-# argument, by which a script's reply is known.  "COMMAND trickle" gives it
-# byte by byte, "COMMAND more" adds a reply that nobody asked for, "COMMAND
-# twice [reply]" does so at once, "COMMAND fill N reply" adds N bytes,
-# "COMMAND sha1" is a wrong SHA1, "COMMAND close" hangs up.  The mode of a
-# proxy is the delay of answers in seconds.  Both take effect at the next
-# command.
+# The mode is lines "COMMAND reply": the answer to this command in place of the
+# usual one, \r\n being what it looks like and {name} the last argument, by
+# which a script's reply is known.  "COMMAND trickle" gives it byte by byte,
+# "COMMAND more" adds a reply that nobody asked for, "COMMAND twice [reply]"
+# does so at once, "COMMAND fill N reply" adds N bytes, "COMMAND sha1" is a
+# wrong SHA1, "COMMAND close" hangs up.  It takes effect at the next command.
 
 use strict;
 use warnings;
@@ -30,8 +25,10 @@ use Time::HiRes ();
 
 use Gate::Env qw( scratch write_file read_file fork_child stop_child );
 
-sub _listen {
+sub run {
     my ($class, $name) = @_;
+
+    $name //= 'fake';
 
     my $self = bless {
         socket => scratch() . "/$name.sock",
@@ -47,27 +44,7 @@ sub _listen {
 
     chmod 0777, $self->{socket};
 
-    return $self;
-}
-
-sub run {
-    my ($class, $name) = @_;
-
-    my $self = $class->_listen($name // 'fake');
-
     $self->{pid} = fork_child(sub { $self->_serve() });
-    close $self->{listen};
-
-    return $self;
-}
-
-sub proxy {
-    my ($class, $upstream, $name) = @_;
-
-    my $self = $class->_listen($name // 'proxy');
-
-    $self->{upstream} = $upstream;
-    $self->{pid} = fork_child(sub { $self->_relay() });
     close $self->{listen};
 
     return $self;
@@ -209,64 +186,6 @@ sub _usual {
         if $name eq 'SCRIPT';
 
     return '+OK';
-}
-
-# --- the proxy
-
-sub _relay {
-    my ($self) = @_;
-
-    my $select = IO::Select->new($self->{listen});
-    my (%peer, %slow, @later);
-
-    while (Gate::Env::parent_alive()) {
-        my $wait = @later ? $later[0][0] - Time::HiRes::time() : 1;
-
-        for my $sock ($select->can_read($wait > 0 ? $wait : 0)) {
-
-            if ($sock == $self->{listen}) {
-                _pair(scalar $sock->accept(), $self->{upstream}, $select,
-                      \%peer, \%slow);
-                next;
-            }
-
-            next if !$peer{$sock};
-
-            my $n = sysread $sock, my $bytes, 65536;
-            my $delay = $slow{$sock} ? read_file($self->{file}) || 0 : 0;
-
-            push @later, [Time::HiRes::time() + $delay, $peer{$sock},
-                          $n ? $bytes : undef];
-
-            $select->remove($sock) if !$n;
-        }
-
-        @later = sort { $a->[0] <=> $b->[0] } @later;
-
-        while (@later && $later[0][0] <= Time::HiRes::time()) {
-            my (undef, $to, $bytes) = @{ shift @later };
-
-            local $SIG{PIPE} = 'IGNORE';
-            defined $bytes ? syswrite $to, $bytes : shutdown $to, 1;
-        }
-    }
-}
-
-sub _pair {
-    my ($client, $upstream, $select, $peer, $slow) = @_;
-
-    my $server = IO::Socket::UNIX->new(Peer => $upstream);
-
-    if (!$server) {
-        close $client;
-        return;
-    }
-
-    $peer->{$client} = $server;
-    $peer->{$server} = $client;
-    $slow->{$server} = 1;
-
-    $select->add($client, $server);
 }
 
 1;

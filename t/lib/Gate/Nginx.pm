@@ -10,7 +10,8 @@ package Gate::Nginx;
 #     $nginx->quit('name');
 #
 # The configuration has "daemon off" and "pid DIR/nginx.pid"; "workers" says
-# how many it asks for.  Without "binary" it is the nginx of all suites.
+# how many it asks for, undef: some.  Without "binary" it is the nginx of all
+# suites; "args" are more of its arguments.
 
 use strict;
 use warnings;
@@ -32,7 +33,7 @@ sub new {
     my ($class, %opt) = @_;
 
     my $self = bless {
-        workers => 1, binary => $ENV{TEST_NGINX_BINARY}, env => {},
+        workers => 1, binary => $ENV{TEST_NGINX_BINARY}, env => {}, args => [],
         pid_file => "$opt{dir}/nginx.pid", out => "$opt{dir}/out", %opt,
     }, $class;
 
@@ -92,7 +93,7 @@ sub command {
 
     return [which($self->{binary}) // die("no $self->{binary}\n"),
             '-p', "$self->{dir}/", '-e', $self->{log}, '-c', $self->{conf},
-            @more];
+            @{ $self->{args} }, @more];
 }
 
 sub spawn_nginx {
@@ -168,7 +169,8 @@ sub _has_workers {
     my %old = map { $_ => 1 } @old;
     my @workers = $self->workers();
 
-    return @workers == $self->{workers} && !grep { $old{$_} } @workers;
+    return @workers == ($self->{workers} // @workers || 1)
+           && !grep { $old{$_} } @workers;
 }
 
 # Waits until there are as many workers as there should be, none of them of
