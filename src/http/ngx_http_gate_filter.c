@@ -2,8 +2,8 @@
 /*
  * Copyright (C) nginx-gate authors
  *
- * Answers on their way back: what Gate says about a payout, and what Gate is
- * told about its callback.
+ * The filters: they hand answers to what decides about them, hold them back,
+ * and send others in their place.
  */
 
 
@@ -12,18 +12,11 @@
 #include <ngx_http.h>
 
 #include "ngx_http_gate_module.h"
-#include "ngx_http_gate_reply.h"
 
 
 static ngx_int_t ngx_http_gate_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_gate_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-static void ngx_http_gate_callback_refused(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx);
-static ngx_int_t ngx_http_gate_cached_answer(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx);
-static ngx_int_t ngx_http_gate_callback_answer(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_held_body(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_chain_t *in);
 static off_t ngx_http_gate_swallow(ngx_chain_t *in);
@@ -62,39 +55,8 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    if (ctx->inbound) {
-
-        if (!ctx->passed) {
-            ngx_http_gate_callback_refused(r, ctx);
-
-        } else if (ngx_http_gate_callback_answer(r, ctx) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        return ngx_http_next_header_filter(r);
-    }
-
-    if (!ctx->passed) {
-        return ngx_http_next_header_filter(r);
-    }
-
-    /*
-     * ranges would be cut from a body that is held back before its headers
-     * say so, and from one that is read for the ledger
-     */
-
-    ngx_http_clear_accept_ranges(r);
-
-    if (ctx->copy != NULL) {
-        ngx_http_gate_outcome_header(r, ctx);
-    }
-
-    if (ngx_http_gate_outcome_cached(r) && gate_endpoint_money(ctx->endpoint)) {
-        rc = ngx_http_gate_cached_answer(r, ctx);
-
-    } else {
-        rc = ngx_http_gate_proof_header(r, ctx);
-    }
+    rc = ctx->inbound ? ngx_http_gate_inbound_header(r, ctx)
+                      : ngx_http_gate_outbound_header(r, ctx);
 
     if (rc == NGX_AGAIN) {
         return NGX_OK;
@@ -105,85 +67,6 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
     }
 
     return ngx_http_next_header_filter(r);
-}
-
-
-/* what Gate has said of another payout must not be taken for the answer */
-
-static ngx_int_t
-ngx_http_gate_cached_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
-{
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "answer to \"%V\" of project \"%V\" refused: it comes from "
-                  "a cache, and nothing may be cached for payouts",
-                  &ctx->payment_id, &ctx->project->name);
-
-    ctx->result = NGX_HTTP_GATE_UPSTREAM_ERROR;
-
-    return ngx_http_gate_reply_replace(r, ctx,
-                               ngx_http_gate_result_status(ctx->result));
-}
-
-
-/* whatever an error_page makes of a refusal: Gate must not take it for 200 */
-
-static void
-ngx_http_gate_callback_refused(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
-{
-    ngx_uint_t  status;
-
-    if (r->headers_out.status >= NGX_HTTP_BAD_REQUEST) {
-        return;
-    }
-
-    status = ctx->done ? ngx_http_gate_result_status(ctx->result)
-                       : NGX_HTTP_BAD_GATEWAY;
-
-    if (status != r->headers_out.status) {
-        r->headers_out.status = status;
-        r->headers_out.status_line.len = 0;
-    }
-}
-
-
-/*
- * Gate takes 200 and nothing else for "delivered".  What the service says
- * besides is not meant for the outside.
- */
-
-static ngx_int_t
-ngx_http_gate_callback_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
-{
-    ngx_uint_t  own, status;
-
-    own = ngx_http_gate_outcome_own(r);
-    status = r->headers_out.status;
-
-    if (own >= NGX_HTTP_OK && own < NGX_HTTP_SPECIAL_RESPONSE) {
-        status = NGX_HTTP_OK;
-        ctx->delivered = 1;
-
-    } else {
-        ctx->result = NGX_HTTP_GATE_SERVICE_ERROR;
-
-        ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,
-                      "callback \"%V\" of project \"%V\" not delivered: "
-                      "the service answered %ui, Gate will send it again",
-                      &ctx->payment_id, &ctx->project->name, status);
-
-        if (status != NGX_HTTP_SERVICE_UNAVAILABLE) {
-            status = NGX_HTTP_BAD_GATEWAY;
-        }
-    }
-
-    /* not later: Gate may come again at once, and the request may linger */
-
-    if (ctx->delivery != NULL) {
-        ngx_http_gate_delivery_end(ctx->delivery, ctx->delivered);
-        ctx->delivery = NULL;
-    }
-
-    return ngx_http_gate_reply_replace(r, ctx, status);
 }
 
 

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-gate authors
  *
- * The PRECONTENT handler of gate_verify.
+ * Callbacks: the PRECONTENT handler of gate_verify, and what Gate is told.
  */
 
 
@@ -15,6 +15,7 @@
 #include "ngx_http_gate_module.h"
 #include "ngx_http_gate_body.h"
 #include "ngx_http_gate_reply.h"
+#include "ngx_http_gate_verify.h"
 
 
 static ngx_int_t ngx_http_gate_inbound_again(ngx_http_request_t *r,
@@ -40,6 +41,10 @@ static ngx_int_t ngx_http_gate_inbound_resume(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_inbound_continue(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_http_gate_result_e result);
+static void ngx_http_gate_inbound_refused(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_inbound_answered(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
 
 
 ngx_int_t
@@ -213,7 +218,7 @@ ngx_http_gate_inbound_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return NGX_HTTP_GATE_UNKNOWN_PROJECT;
     }
 
-    result = ngx_http_gate_check_signature(ctx, pool, &doc, &canon, &verified);
+    result = ngx_http_gate_verify_signature(ctx, pool, &doc, &canon, &verified);
 
     if (result != NGX_HTTP_GATE_OK) {
         return result;
@@ -281,49 +286,6 @@ ngx_http_gate_verifies_for(ngx_http_request_t *r,
     ngx_http_gate_project_t *project)
 {
     return ngx_http_gate_inbound_project(r, project->id) == project;
-}
-
-
-ngx_http_gate_result_e
-ngx_http_gate_check_signature(ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
-    gate_doc_t *doc, gate_canon_t *canon, gate_verified_t *verified)
-{
-    gate_rc_e    rc;
-    gate_key_t  *keys[2];
-
-    rc = gate_canon_build(canon, pool, doc, NULL, GATE_ORDER_NATURAL,
-                          &ctx->err);
-
-    if (rc == GATE_JSON) {
-        return NGX_HTTP_GATE_BAD_CALLBACK;
-    }
-
-    if (rc == GATE_OK) {
-        keys[0] = ctx->project->secret.key;
-        keys[1] = ctx->project->previous.key;
-
-        rc = gate_verify(keys, 2, doc, canon, verified);
-    }
-
-    switch (rc) {
-
-    case GATE_OK:
-        ngx_http_gate_count_key(ctx->project->series,
-                                verified->key ? NGX_HTTP_GATE_KEY_PREVIOUS
-                                              : NGX_HTTP_GATE_KEY_CURRENT,
-                                ctx->inbound);
-
-        return NGX_HTTP_GATE_OK;
-
-    case GATE_UNSIGNED:
-        return NGX_HTTP_GATE_UNSIGNED;
-
-    case GATE_MISMATCH:
-        return NGX_HTTP_GATE_BAD_SIGNATURE;
-
-    default:
-        return NGX_HTTP_GATE_INTERNAL;
-    }
 }
 
 
@@ -499,4 +461,79 @@ static ngx_int_t
 ngx_http_gate_inbound_resume(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     return ngx_http_gate_inbound_continue(r, ctx, ctx->result);
+}
+
+
+ngx_int_t
+ngx_http_gate_inbound_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    if (ctx->passed) {
+        return ngx_http_gate_inbound_answered(r, ctx);
+    }
+
+    ngx_http_gate_inbound_refused(r, ctx);
+
+    return NGX_OK;
+}
+
+
+/* whatever an error_page makes of a refusal: Gate must not take it for 200 */
+
+static void
+ngx_http_gate_inbound_refused(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t  status;
+
+    if (r->headers_out.status >= NGX_HTTP_BAD_REQUEST) {
+        return;
+    }
+
+    status = ctx->done ? ngx_http_gate_result_status(ctx->result)
+                       : NGX_HTTP_BAD_GATEWAY;
+
+    if (status != r->headers_out.status) {
+        r->headers_out.status = status;
+        r->headers_out.status_line.len = 0;
+    }
+}
+
+
+/*
+ * Gate takes 200 and nothing else for "delivered".  What the service says
+ * besides is not meant for the outside.
+ */
+
+static ngx_int_t
+ngx_http_gate_inbound_answered(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t  own, status;
+
+    own = ngx_http_gate_outcome_own(r);
+    status = r->headers_out.status;
+
+    if (own >= NGX_HTTP_OK && own < NGX_HTTP_SPECIAL_RESPONSE) {
+        status = NGX_HTTP_OK;
+        ctx->delivered = 1;
+
+    } else {
+        ctx->result = NGX_HTTP_GATE_SERVICE_ERROR;
+
+        ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,
+                      "callback \"%V\" of project \"%V\" not delivered: "
+                      "the service answered %ui, Gate will send it again",
+                      &ctx->payment_id, &ctx->project->name, status);
+
+        if (status != NGX_HTTP_SERVICE_UNAVAILABLE) {
+            status = NGX_HTTP_BAD_GATEWAY;
+        }
+    }
+
+    /* not later: Gate may come again at once, and the request may linger */
+
+    if (ctx->delivery != NULL) {
+        ngx_http_gate_delivery_end(ctx->delivery, ctx->delivered);
+        ctx->delivery = NULL;
+    }
+
+    return ngx_http_gate_reply_replace(r, ctx, status);
 }

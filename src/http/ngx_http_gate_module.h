@@ -243,6 +243,15 @@ ngx_int_t ngx_http_gate_outbound_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gate_inbound_handler(ngx_http_request_t *r);
 
 /*
+ * For the header filter: NGX_OK where the answer is ready, NGX_DECLINED where
+ * it passes as it is, NGX_AGAIN where it is held back, NGX_ERROR.
+ */
+ngx_int_t ngx_http_gate_outbound_header(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+ngx_int_t ngx_http_gate_inbound_header(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+
+/*
  * Whether the gate_sign or gate_verify of r's location is of the project.
  */
 ngx_uint_t ngx_http_gate_signs_for(ngx_http_request_t *r,
@@ -307,15 +316,6 @@ void ngx_http_gate_finish_rest(ngx_http_gate_ctx_t *ctx, off_t size);
  */
 ngx_int_t ngx_http_gate_send_answer(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
-
-/*
- * Verifies with the keys of ctx->project.  Returns NGX_HTTP_GATE_OK with canon
- * and verified set, or why not; a document that has no canonical string is
- * NGX_HTTP_GATE_BAD_CALLBACK.
- */
-ngx_http_gate_result_e ngx_http_gate_check_signature(ngx_http_gate_ctx_t *ctx,
-    gate_pool_t *pool, gate_doc_t *doc, gate_canon_t *canon,
-    gate_verified_t *verified);
 
 /*
  * Filters of answers, installed once some location needs them.

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-gate authors
  *
- * The PRECONTENT handler of gate_sign.
+ * Payouts: the PRECONTENT handler of gate_sign, and the answer of Gate.
  */
 
 
@@ -592,4 +592,26 @@ static ngx_int_t
 ngx_http_gate_outbound_resume(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     return ngx_http_gate_outbound_continue(r, ctx, ctx->result);
+}
+
+
+/*
+ * Ranges would be cut from a body that is held back before its headers say so,
+ * and from one that is read for the ledger.
+ */
+
+ngx_int_t
+ngx_http_gate_outbound_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    if (!ctx->passed) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_clear_accept_ranges(r);
+
+    if (ctx->copy != NULL) {
+        ngx_http_gate_outcome_header(r, ctx);
+    }
+
+    return ngx_http_gate_proof_header(r, ctx);
 }

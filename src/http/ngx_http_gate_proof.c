@@ -16,6 +16,7 @@
 
 #include "ngx_http_gate_module.h"
 #include "ngx_http_gate_reply.h"
+#include "ngx_http_gate_verify.h"
 
 
 /* an answer of /v2/payment/status has some 2 KB */
@@ -82,6 +83,14 @@ ngx_http_gate_proof_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     char   *reason;
     off_t   size;
+
+    /* what Gate has said of another payout must not be taken for the answer */
+
+    if (ngx_http_gate_outcome_cached(r) && gate_endpoint_money(ctx->endpoint)) {
+        return ngx_http_gate_proof_refuse(r, ctx, NGX_HTTP_GATE_UPSTREAM_ERROR,
+                                          "it comes from a cache, and nothing "
+                                          "may be cached for payouts");
+    }
 
     if (!ctx->verify || r->headers_out.status >= NGX_HTTP_BAD_REQUEST) {
         return NGX_DECLINED;
@@ -307,7 +316,7 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return "it is of another project";
     }
 
-    result = ngx_http_gate_check_signature(ctx, pool, &doc, &canon, &verified);
+    result = ngx_http_gate_verify_signature(ctx, pool, &doc, &canon, &verified);
 
     if (result == NGX_HTTP_GATE_UNSIGNED && gate_answer_nothing(&doc)) {
         return NULL;
