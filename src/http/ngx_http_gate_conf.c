@@ -11,7 +11,10 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_gate_module.h"
+#include "gate_json.h"
+
+#include "ngx_http_gate_conf.h"
+#include "ngx_http_gate_project.h"
 #include "ngx_http_gate_reply.h"
 
 

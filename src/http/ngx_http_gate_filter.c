@@ -11,7 +11,12 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_filter.h"
+#include "ngx_http_gate_finish.h"
+#include "ngx_http_gate_inbound.h"
+#include "ngx_http_gate_outbound.h"
+#include "ngx_http_gate_outcome.h"
+#include "ngx_http_gate_proof.h"
 
 
 static ngx_int_t ngx_http_gate_header_filter(ngx_http_request_t *r);

@@ -12,7 +12,9 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_filter.h"
+#include "ngx_http_gate_finish.h"
+#include "ngx_http_gate_outcome.h"
 
 
 /*

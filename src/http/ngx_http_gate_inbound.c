@@ -10,12 +10,15 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "gate_safe.h"
 #include "gate_shape.h"
 
-#include "ngx_http_gate_module.h"
 #include "ngx_http_gate_body.h"
+#include "ngx_http_gate_inbound.h"
+#include "ngx_http_gate_outcome.h"
 #include "ngx_http_gate_reply.h"
 #include "ngx_http_gate_verify.h"
+#include "ngx_http_gate_wait.h"
 
 
 static ngx_int_t ngx_http_gate_inbound_again(ngx_http_request_t *r,

@@ -11,7 +11,9 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_conf.h"
+#include "ngx_http_gate_limits_page.h"
+#include "ngx_http_gate_project.h"
 
 
 /* items of status.lua: a head, and five for each of eight limits */

@@ -11,8 +11,11 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_gate_module.h"
-#include "ngx_http_gate_reply.h"
+#include "ngx_http_gate_conf.h"
+#include "ngx_http_gate_metrics_page.h"
+#include "ngx_http_gate_project.h"
+#include "ngx_http_gate_result.h"
+#include "ngx_http_gate_worker.h"
 
 
 #define NGX_HTTP_GATE_PAGE_BUF   16384
@@ -716,30 +719,4 @@ ngx_http_gate_page_text(ngx_http_gate_page_t *page, u_char *p, size_t len)
 
     page->buf->last = ngx_cpymem(page->buf->last, p, len);
     page->size += len;
-}
-
-
-/* counters of this worker's Redis connection and keys */
-
-void
-ngx_http_gate_tell(ngx_http_gate_main_conf_t *gmcf)
-{
-    ngx_uint_t                 i;
-    ngx_http_gate_project_t  **pp;
-
-    if (gmcf->ledger != NULL) {
-        ngx_http_gate_metrics_redis(gmcf->metrics, gmcf->redis->redis,
-                                    gmcf->ledger->npending);
-    }
-
-    pp = gmcf->projects.elts;
-
-    for (i = 0; i < gmcf->projects.nelts && !ngx_exiting; i++) {
-        ngx_http_gate_metrics_key(gmcf->metrics, pp[i]->series,
-                                  NGX_HTTP_GATE_KEY_CURRENT,
-                                  &pp[i]->secret);
-        ngx_http_gate_metrics_key(gmcf->metrics, pp[i]->series,
-                                  NGX_HTTP_GATE_KEY_PREVIOUS,
-                                  &pp[i]->previous);
-    }
 }

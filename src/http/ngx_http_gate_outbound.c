@@ -10,11 +10,16 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "gate_safe.h"
 #include "gate_splice.h"
 
-#include "ngx_http_gate_module.h"
 #include "ngx_http_gate_body.h"
+#include "ngx_http_gate_outbound.h"
+#include "ngx_http_gate_outcome.h"
+#include "ngx_http_gate_project.h"
+#include "ngx_http_gate_proof.h"
 #include "ngx_http_gate_reply.h"
+#include "ngx_http_gate_wait.h"
 
 
 static ngx_int_t ngx_http_gate_outbound_again(ngx_http_request_t *r,

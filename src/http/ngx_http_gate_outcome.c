@@ -13,7 +13,8 @@
 
 #include "gate_answer.h"
 
-#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_finish.h"
+#include "ngx_http_gate_outcome.h"
 
 
 /* Gate's answers to payouts have some 150 bytes */

@@ -10,7 +10,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_project.h"
 
 
 typedef char *(*ngx_http_gate_project_set_pt)(ngx_conf_t *cf,

@@ -12,9 +12,11 @@
 #include <ngx_http.h>
 
 #include "gate_answer.h"
+#include "gate_error.h"
 #include "gate_shape.h"
 
-#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_outcome.h"
+#include "ngx_http_gate_proof.h"
 #include "ngx_http_gate_reply.h"
 #include "ngx_http_gate_verify.h"
 

@@ -10,6 +10,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_gate_finish.h"
 #include "ngx_http_gate_reply.h"
 
 
@@ -453,22 +454,4 @@ ngx_http_gate_add_retry_after(ngx_http_request_t *r,
     (void) ngx_sprintf(p, "%T%Z", wait);
 
     return ngx_http_gate_add_header(r, "Retry-After", (char *) p);
-}
-
-
-ngx_int_t
-ngx_http_gate_copy_safe(ngx_pool_t *pool, ngx_str_t *dst, gate_str_t *src)
-{
-    size_t  size;
-
-    size = GATE_SAFE_MAX(src->len);
-
-    dst->data = ngx_pnalloc(pool, size + 1);
-    if (dst->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    dst->len = gate_safe(dst->data, size, src->data, src->len);
-
-    return NGX_OK;
 }

@@ -10,7 +10,7 @@
 #define _NGX_HTTP_GATE_REPLY_H_INCLUDED_
 
 
-#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_ctx.h"
 
 
 /*
@@ -44,13 +44,6 @@ ngx_buf_t *ngx_http_gate_reply_body(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_gate_reply_replace(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_uint_t status);
-
-/*
- * Copies a string of the document so that it is safe in headers and logs:
- * control characters are percent-encoded.  Returns NGX_OK or NGX_ERROR.
- */
-ngx_int_t ngx_http_gate_copy_safe(ngx_pool_t *pool, ngx_str_t *dst,
-    gate_str_t *src);
 
 
 #endif /* _NGX_HTTP_GATE_REPLY_H_INCLUDED_ */

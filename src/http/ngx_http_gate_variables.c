@@ -10,8 +10,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_gate_module.h"
-#include "ngx_http_gate_reply.h"
+#include "ngx_http_gate_ctx.h"
+#include "ngx_http_gate_variables.h"
 
 
 static ngx_http_gate_ctx_t *ngx_http_gate_variable_ctx(ngx_http_request_t *r,

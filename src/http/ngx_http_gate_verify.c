@@ -10,7 +10,6 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_gate_module.h"
 #include "ngx_http_gate_verify.h"
 
 

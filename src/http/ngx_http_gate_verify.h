@@ -13,7 +13,7 @@
 #include "gate_canon.h"
 #include "gate_sign.h"
 
-#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_ctx.h"
 
 
 /*

@@ -12,7 +12,9 @@
 
 #include <ngx_http.h>
 
-#include "ngx_http_gate_module.h"
+#include "ngx_http_gate_conf.h"
+#include "ngx_http_gate_limits_page.h"
+#include "ngx_http_gate_project.h"
 
 
 typedef struct {
