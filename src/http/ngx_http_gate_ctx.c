@@ -82,20 +82,20 @@ ngx_http_gate_ctx_cleanup(void *data)
 {
     ngx_http_gate_ctx_t *ctx = data;
 
-    if (ctx->resume.posted) {
-        ngx_delete_posted_event(&ctx->resume);
+    if (ctx->wait.resume.posted) {
+        ngx_delete_posted_event(&ctx->wait.resume);
     }
 
     ngx_http_gate_finish_cancel(ctx);
 
     ngx_http_gate_count(ctx);
 
-    if (ctx->copy != NULL) {
+    if (ctx->out.copy != NULL) {
         ngx_http_gate_outcome_report(ctx);
     }
 
-    if (ctx->delivery != NULL) {
-        ngx_http_gate_delivery_end(ctx->delivery, ctx->delivered);
+    if (ctx->in.delivery != NULL) {
+        ngx_http_gate_delivery_end(ctx->in.delivery, ctx->in.delivered);
     }
 }
 
@@ -103,7 +103,7 @@ ngx_http_gate_ctx_cleanup(void *data)
 ngx_uint_t
 ngx_http_gate_is_left(ngx_http_gate_ctx_t *ctx)
 {
-    return ctx->asked && !ctx->done;
+    return ctx->wait.asked && !ctx->done;
 }
 
 
@@ -125,9 +125,9 @@ ngx_http_gate_count(ngx_http_gate_ctx_t *ctx)
     series = (ctx->project != NULL) ? ctx->project->series : gmcf->strangers;
     result = ctx->done ? (ngx_uint_t) ctx->result : NGX_HTTP_GATE_CLIENT_LEFT;
 
-    if (ctx->redis_usec) {
+    if (ctx->wait.redis_usec) {
         ngx_http_gate_count_time(gmcf->metrics, NGX_HTTP_GATE_TIME_REDIS,
-                                 ctx->redis_usec);
+                                 ctx->wait.redis_usec);
     }
 
     if (ctx->inbound) {
@@ -138,11 +138,11 @@ ngx_http_gate_count(ngx_http_gate_ctx_t *ctx)
             result = NGX_HTTP_GATE_OK;
         }
 
-        ngx_http_gate_count_callback(series, ctx->callback_code, result);
+        ngx_http_gate_count_callback(series, ctx->in.status, result);
         return;
     }
 
-    if (ctx->dry_run) {
+    if (ctx->out.dry_run) {
         ngx_http_gate_count_dry_run(series, result);
         result = NGX_HTTP_GATE_OK;
     }
@@ -151,7 +151,7 @@ ngx_http_gate_count(ngx_http_gate_ctx_t *ctx)
         result = ngx_http_gate_count_answer(ctx, gmcf, result);
     }
 
-    ngx_http_gate_count_payout(series, ctx->endpoint, result);
+    ngx_http_gate_count_payout(series, ctx->out.endpoint, result);
     ngx_http_gate_count_amount(series, &ctx->currency, ctx->amount,
                                ctx->passed);
 }

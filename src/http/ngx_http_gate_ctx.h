@@ -29,63 +29,101 @@ typedef ngx_int_t (*ngx_http_gate_step_pt)(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 
 
-struct ngx_http_gate_ctx_s {
-    ngx_http_gate_project_t   *project;
+/* by wait.c */
+
+typedef struct {
+    ngx_http_gate_step_pt      step;      /* the next one */
+    ngx_event_t                resume;    /* posted when Redis has answered */
+    ngx_uint_t                 uri_changes; /* of the request that waits */
+    uint64_t                   asked;     /* Redis, by ngx_http_gate_usec() */
+    uint64_t                   redis_usec; /* waited for Redis */
+} ngx_http_gate_ctx_wait_t;
+
+
+/* by outbound.c; a payout */
+
+typedef struct {
     const gate_endpoint_t     *endpoint;
-    ngx_str_t                  payment_id;
-    ngx_str_t                  currency;
-    int64_t                    amount;    /* minor units, 0: none */
-    ngx_str_t                  callback_status;
-    ngx_str_t                  callback_operation;
+    ngx_http_gate_copy_t      *copy;      /* in the ledger, not reported yet */
+    ngx_chain_t               *body;      /* signed; for what passes only */
+    ngx_str_t                  limit;     /* that refused */
+    u_char                     limit_data[NGX_INT64_LEN];
+
+    unsigned                   enforced:1; /* limits are: a refusal counts */
+    unsigned                   dry_run:1; /* result is what would have been */
+
+    /* by what sees subrequests and a post_action */
+    unsigned                   branched:1; /* a subrequest has begun */
+    unsigned                   shared:1;  /* and may send the body */
+} ngx_http_gate_ctx_out_t;
+
+
+/* by inbound.c; a callback */
+
+typedef struct {
+    ngx_http_gate_delivery_t  *delivery;
+    gate_status_e              status;
+    ngx_str_t                  status_text;
+    ngx_str_t                  operation_type;
     ngx_str_t                  settlement; /* a word of settle.lua, or ours */
     u_char                     settlement_data[16];
 
-    ngx_chain_t               *body;      /* signed; for what passes only */
-    ngx_buf_t                 *answer;    /* replaces the body of an answer */
-    ngx_buf_t                 *held;      /* an answer until it is verified */
+    unsigned                   delivered:1; /* a service has it */
+    unsigned                   stale:1;   /* it is not news */
+    unsigned                   unread:1;  /* it settles nothing: see err */
+} ngx_http_gate_ctx_in_t;
+
+
+/* by outcome.c and proof.c: the answer of Gate */
+
+typedef struct {
+    ngx_uint_t                 status;    /* 0: not Gate's, or not read */
+    u_char                    *body;      /* the start of it */
+    size_t                     len;
+    size_t                     size;
+    ngx_buf_t                 *held;      /* all of it, until it is verified */
+
+    unsigned                   end:1;     /* was seen */
+    unsigned                   verify:1;  /* it has to be signed */
+} ngx_http_gate_ctx_gate_t;
+
+
+/* by reply.c, filter.c and finish.c: what is sent in place of an answer */
+
+typedef struct {
+    ngx_buf_t                 *answer;
+    ngx_http_upstream_t       *server;    /* whose answer was replaced */
+    off_t                      rest;      /* of that answer */
+    ngx_event_t                finish;    /* what filters leave to be done */
+
+    unsigned                   replace:1; /* the answer's body is ours */
+    unsigned                   replaced:1; /* it was sent */
+} ngx_http_gate_ctx_reply_t;
+
+
+struct ngx_http_gate_ctx_s {
+    ngx_http_request_t        *request;
+    ngx_http_gate_project_t   *project;   /* NULL: not known, so far */
+    ngx_str_t                  payment_id;
+    ngx_str_t                  currency;
+    int64_t                    amount;    /* minor units, 0: none */
 
     ngx_http_gate_result_e     result;
     gate_err_t                 err;       /* details of the result */
+    time_t                     retry_after; /* 0: not told */
 
     /* what a PRECONTENT handler returns when it is called again */
     ngx_int_t                  status;
 
-    ngx_http_gate_copy_t      *copy;      /* of a payout in the ledger */
-    ngx_http_gate_delivery_t  *delivery;  /* of a callback */
-    ngx_http_request_t        *request;
-    ngx_http_gate_step_pt      step;      /* the next one */
-    ngx_event_t                resume;    /* posted when Redis has answered */
-    ngx_uint_t                 uri_changes; /* of the request that waits */
-    ngx_event_t                finish;    /* what filters leave to be done */
-    ngx_http_upstream_t       *server;    /* whose answer was replaced */
-    off_t                      rest;      /* of that answer */
-    ngx_str_t                  limit;     /* that refused */
-    u_char                     limit_data[NGX_INT64_LEN];
-    time_t                     wait;      /* for Retry-After, 0: none */
-
-    uint64_t                   asked;     /* Redis, by ngx_http_gate_usec() */
-    uint64_t                   redis_usec; /* waited for Redis */
-    gate_status_e              callback_code;
-
-    ngx_uint_t                 gate_status;
-    u_char                    *gate_body; /* the start of Gate's answer */
-    size_t                     gate_body_len;
-    size_t                     gate_body_size;
-
+    unsigned                   inbound:1; /* a callback, else a payout */
     unsigned                   done:1;    /* result and status are final */
     unsigned                   passed:1;  /* and it went on to proxy_pass */
-    unsigned                   dry_run:1; /* result is what would have been */
-    unsigned                   gate_end:1; /* of Gate's answer was seen */
-    unsigned                   enforced:1; /* limits are: a refusal counts */
-    unsigned                   branched:1; /* a subrequest has begun */
-    unsigned                   shared:1;  /* and may send the body */
-    unsigned                   verify:1;  /* Gate's answer has to be signed */
-    unsigned                   inbound:1; /* a callback */
-    unsigned                   replace:1; /* the answer's body is ours */
-    unsigned                   replaced:1;
-    unsigned                   delivered:1; /* a service has the callback */
-    unsigned                   stale:1;   /* and it is not news */
-    unsigned                   unread:1;  /* and settles nothing: see err */
+
+    ngx_http_gate_ctx_wait_t   wait;
+    ngx_http_gate_ctx_out_t    out;
+    ngx_http_gate_ctx_in_t     in;
+    ngx_http_gate_ctx_gate_t   gate;
+    ngx_http_gate_ctx_reply_t  reply;
 };
 
 

@@ -56,7 +56,7 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_gate_get_ctx(r);
 
-    if (ctx == NULL || ctx->replace) {
+    if (ctx == NULL || ctx->reply.replace) {
         return ngx_http_next_header_filter(r);
     }
 
@@ -90,21 +90,21 @@ ngx_http_gate_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_next_body_filter(r, in);
     }
 
-    if (ctx->copy != NULL) {
+    if (ctx->out.copy != NULL) {
         ngx_http_gate_outcome_body(ctx, in);
     }
 
-    if (ctx->held != NULL) {
+    if (ctx->gate.held != NULL) {
         return ngx_http_gate_held_body(r, ctx, in);
     }
 
-    if (!ctx->replace) {
+    if (!ctx->reply.replace) {
         return ngx_http_next_body_filter(r, in);
     }
 
     ngx_http_gate_finish_rest(ctx, ngx_http_gate_swallow(in));
 
-    if (ctx->replaced) {
+    if (ctx->reply.replaced) {
         return ngx_http_next_body_filter(r, NULL);
     }
 
@@ -141,9 +141,9 @@ ngx_http_gate_send_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     ngx_chain_t  out;
 
-    ctx->replaced = 1;
+    ctx->reply.replaced = 1;
 
-    out.buf = ctx->answer;
+    out.buf = ctx->reply.answer;
     out.next = NULL;
 
     return ngx_http_next_body_filter(r, &out);

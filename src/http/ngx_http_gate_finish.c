@@ -37,20 +37,20 @@ static void ngx_http_gate_finish_server(ngx_http_request_t *r,
 void
 ngx_http_gate_finish(ngx_http_gate_ctx_t *ctx)
 {
-    ctx->finish.handler = ngx_http_gate_finish_handler;
-    ctx->finish.data = ctx;
-    ctx->finish.log = ctx->request->connection->log;
+    ctx->reply.finish.handler = ngx_http_gate_finish_handler;
+    ctx->reply.finish.data = ctx;
+    ctx->reply.finish.log = ctx->request->connection->log;
 
-    ngx_post_event(&ctx->finish, &ngx_posted_events);
+    ngx_post_event(&ctx->reply.finish, &ngx_posted_events);
 }
 
 
 void
 ngx_http_gate_finish_rest(ngx_http_gate_ctx_t *ctx, off_t size)
 {
-    ctx->rest += size;
+    ctx->reply.rest += size;
 
-    if (ctx->rest > NGX_HTTP_GATE_REST_MAX) {
+    if (ctx->reply.rest > NGX_HTTP_GATE_REST_MAX) {
         ngx_http_gate_finish(ctx);
     }
 }
@@ -59,12 +59,12 @@ ngx_http_gate_finish_rest(ngx_http_gate_ctx_t *ctx, off_t size)
 void
 ngx_http_gate_finish_cancel(ngx_http_gate_ctx_t *ctx)
 {
-    if (ctx->finish.posted) {
-        ngx_delete_posted_event(&ctx->finish);
+    if (ctx->reply.finish.posted) {
+        ngx_delete_posted_event(&ctx->reply.finish);
     }
 
-    if (ctx->finish.timer_set) {
-        ngx_del_timer(&ctx->finish);
+    if (ctx->reply.finish.timer_set) {
+        ngx_del_timer(&ctx->reply.finish);
     }
 }
 
@@ -86,8 +86,8 @@ ngx_http_gate_branch_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_gate_get_ctx(r);
 
-    if (ctx != NULL && ctx->copy != NULL) {
-        ctx->branched = 1;
+    if (ctx != NULL && ctx->out.copy != NULL) {
+        ctx->out.branched = 1;
     }
 
     return NGX_DECLINED;
@@ -114,7 +114,7 @@ ngx_http_gate_finish_handler(ngx_event_t *ev)
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
                    "gate finish: %ui", timedout);
 
-    if (ctx->copy != NULL && ctx->gate_end
+    if (ctx->out.copy != NULL && ctx->gate.end
         && ngx_http_gate_finish_alone(ctx))
     {
         ngx_http_gate_outcome_report(ctx);
@@ -122,8 +122,8 @@ ngx_http_gate_finish_handler(ngx_event_t *ev)
 
     /* the server has ended by itself, or this is a post_action by now */
 
-    if (ctx->server == NULL || ctx->server != r->upstream
-        || ctx->server->cleanup == NULL)
+    if (ctx->reply.server == NULL || ctx->reply.server != r->upstream
+        || ctx->reply.server->cleanup == NULL)
     {
         return;
     }
@@ -146,7 +146,7 @@ ngx_http_gate_finish_alone(ngx_http_gate_ctx_t *ctx)
 
     clcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_core_module);
 
-    return !ctx->branched && clcf->post_action.data == NULL;
+    return !ctx->out.branched && clcf->post_action.data == NULL;
 }
 
 
@@ -160,17 +160,18 @@ ngx_http_gate_finish_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     rc = NGX_OK;
 
-    if (!ctx->replaced) {
+    if (!ctx->reply.replaced) {
         rc = ngx_http_gate_send_answer(r, ctx);
     }
 
     /* a thread that writes for the server is waited for, too */
 
     if (rc != NGX_ERROR
-        && ((!timedout && ctx->rest <= NGX_HTTP_GATE_REST_MAX) || r->blocked))
+        && ((!timedout && ctx->reply.rest <= NGX_HTTP_GATE_REST_MAX)
+            || r->blocked))
     {
-        if (!ctx->finish.timer_set) {
-            ngx_add_timer(&ctx->finish, NGX_HTTP_GATE_REST_TIME);
+        if (!ctx->reply.finish.timer_set) {
+            ngx_add_timer(&ctx->reply.finish, NGX_HTTP_GATE_REST_TIME);
         }
 
         return;
@@ -194,10 +195,10 @@ ngx_http_gate_finish_server(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_finish_cancel(ctx);
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "gate finish server, rest: %O", ctx->rest);
+                   "gate finish server, rest: %O", ctx->reply.rest);
 
-    cleanup = *ctx->server->cleanup;
-    ctx->server = NULL;
+    cleanup = *ctx->reply.server->cleanup;
+    ctx->reply.server = NULL;
 
     r->main->count++;
 

@@ -136,7 +136,7 @@ ngx_http_gate_inbound_process(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     gate_pool_reset(&pool);
 
-    if (result == NGX_HTTP_GATE_OK && ctx->delivery != NULL) {
+    if (result == NGX_HTTP_GATE_OK && ctx->in.delivery != NULL) {
         return NGX_AGAIN;
     }
 
@@ -155,15 +155,15 @@ ngx_http_gate_inbound_continue(ngx_http_request_t *r,
         glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
         if (glcf->callback_on_error == NGX_HTTP_GATE_ALLOW
-            && glcf->stream.len == 0 && ctx->delivery != NULL)
+            && glcf->stream.len == 0 && ctx->in.delivery != NULL)
         {
             result = NGX_HTTP_GATE_OK;
 
-            if (ctx->unread) {
+            if (ctx->in.unread) {
                 ngx_http_gate_inbound_tell_unread(ctx);
 
             } else {
-                ngx_http_gate_settle_later(ctx->delivery);
+                ngx_http_gate_settle_later(ctx->in.delivery);
             }
         }
     }
@@ -233,7 +233,9 @@ ngx_http_gate_inbound_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return NGX_HTTP_GATE_AMBIGUOUS;
     }
 
-    ctx->unread = (gate_callback_read(&doc, &callback, &ctx->err) != GATE_OK);
+    rc = gate_callback_read(&doc, &callback, &ctx->err);
+
+    ctx->in.unread = (rc != GATE_OK);
 
     if (ngx_http_gate_inbound_copy(r, ctx, &callback) != NGX_OK) {
         return NGX_HTTP_GATE_INTERNAL;
@@ -296,7 +298,7 @@ static ngx_int_t
 ngx_http_gate_inbound_copy(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_callback_t *callback)
 {
-    ctx->callback_code = callback->status;
+    ctx->in.status = callback->status;
 
     if (callback->amount != GATE_NO_AMOUNT) {
         ctx->amount = callback->amount;
@@ -308,19 +310,19 @@ ngx_http_gate_inbound_copy(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         || ngx_http_gate_copy_safe(r->pool, &ctx->currency,
                                    &callback->currency)
            != NGX_OK
-        || ngx_http_gate_copy_safe(r->pool, &ctx->callback_status,
+        || ngx_http_gate_copy_safe(r->pool, &ctx->in.status_text,
                                    &callback->status_text)
            != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_gate_copy_safe(r->pool, &ctx->callback_operation,
+    return ngx_http_gate_copy_safe(r->pool, &ctx->in.operation_type,
                                    &callback->operation_type);
 }
 
 
-/* leaves ctx->delivery set where the answer of Redis is awaited */
+/* leaves ctx->in.delivery set where the answer of Redis is awaited */
 
 static ngx_http_gate_result_e
 ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
@@ -336,7 +338,7 @@ ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     if (gmcf->redis == NULL) {
 
-        if (ctx->unread) {
+        if (ctx->in.unread) {
             ngx_http_gate_inbound_tell_unread(ctx);
         }
 
@@ -353,17 +355,17 @@ ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     facts.project_id = ctx->project->id_text;
     facts.callback = callback;
-    facts.unread = ctx->unread;
+    facts.unread = ctx->in.unread;
     facts.ttl = glcf->deduplicate ? glcf->deduplicate_ttl : 0;
     facts.lock = glcf->deduplicate_lock;
     facts.stream = glcf->stream;
     facts.cap = glcf->stream_cap;
     facts.body = *text;
 
-    ctx->delivery = ngx_http_gate_settle(gmcf->ledger, &facts,
+    ctx->in.delivery = ngx_http_gate_settle(gmcf->ledger, &facts,
                                          ngx_http_gate_inbound_settled, ctx,
                                          &away);
-    if (ctx->delivery == NULL) {
+    if (ctx->in.delivery == NULL) {
         return NGX_HTTP_GATE_INTERNAL;
     }
 
@@ -387,7 +389,7 @@ ngx_http_gate_inbound_settled(ngx_http_gate_settlement_t *settlement,
     };
 
     ctx->result = results[settlement->verdict];
-    ctx->wait = settlement->wait;
+    ctx->retry_after = settlement->wait;
 
     ngx_http_gate_inbound_tell(ctx, settlement);
 
@@ -405,7 +407,7 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
     size_t      len;
     ngx_log_t  *log;
 
-    if (ctx->unread) {
+    if (ctx->in.unread) {
 
         if (settlement->ledger.len) {
             ngx_http_gate_inbound_tell_unread(ctx);
@@ -414,23 +416,23 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
         return;
     }
 
-    ctx->settlement.data = ctx->settlement_data;
-    ctx->settlement.len = gate_safe(ctx->settlement_data,
-                                    sizeof(ctx->settlement_data),
+    ctx->in.settlement.data = ctx->in.settlement_data;
+    ctx->in.settlement.len = gate_safe(ctx->in.settlement_data,
+                                    sizeof(ctx->in.settlement_data),
                                     settlement->ledger.data,
                                     settlement->ledger.len);
 
-    ngx_http_gate_count_settlement(ctx->project->series, &ctx->settlement);
+    ngx_http_gate_count_settlement(ctx->project->series, &ctx->in.settlement);
 
-    ctx->stale = (ctx->settlement.len == 5
-                  && ngx_memcmp(ctx->settlement.data, "stale", 5) == 0);
+    ctx->in.stale = (ctx->in.settlement.len == 5
+                  && ngx_memcmp(ctx->in.settlement.data, "stale", 5) == 0);
 
     log = ctx->request->connection->log;
 
     ngx_http_gate_settle_log(log, &ctx->payment_id, &ctx->project->name,
                              settlement);
 
-    if (ctx->stale && settlement->notes.len == 0) {
+    if (ctx->in.stale && settlement->notes.len == 0) {
         len = gate_safe(from, sizeof(from), settlement->from.data,
                         settlement->from.len);
 
@@ -438,7 +440,7 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
                       "callback \"%V\" of project \"%V\" says \"%V\" after "
                       "\"%*s\": it changes nothing",
                       &ctx->payment_id, &ctx->project->name,
-                      &ctx->callback_status, len, from);
+                      &ctx->in.status_text, len, from);
     }
 }
 
@@ -448,9 +450,9 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
 static void
 ngx_http_gate_inbound_tell_unread(ngx_http_gate_ctx_t *ctx)
 {
-    ngx_str_set(&ctx->settlement, "unread");
+    ngx_str_set(&ctx->in.settlement, "unread");
 
-    ngx_http_gate_count_settlement(ctx->project->series, &ctx->settlement);
+    ngx_http_gate_count_settlement(ctx->project->series, &ctx->in.settlement);
 
     ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
                   "callback \"%V\" of project \"%V\" is passed on, but "
@@ -516,7 +518,7 @@ ngx_http_gate_inbound_answered(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     if (own >= NGX_HTTP_OK && own < NGX_HTTP_SPECIAL_RESPONSE) {
         status = NGX_HTTP_OK;
-        ctx->delivered = 1;
+        ctx->in.delivered = 1;
 
     } else {
         ctx->result = NGX_HTTP_GATE_SERVICE_ERROR;
@@ -533,9 +535,9 @@ ngx_http_gate_inbound_answered(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     /* not later: Gate may come again at once, and the request may linger */
 
-    if (ctx->delivery != NULL) {
-        ngx_http_gate_delivery_end(ctx->delivery, ctx->delivered);
-        ctx->delivery = NULL;
+    if (ctx->in.delivery != NULL) {
+        ngx_http_gate_delivery_end(ctx->in.delivery, ctx->in.delivered);
+        ctx->in.delivery = NULL;
     }
 
     return ngx_http_gate_reply_replace(r, ctx, status);

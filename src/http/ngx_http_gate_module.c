@@ -340,8 +340,8 @@ ngx_http_gate_subrequest(ngx_http_request_t *r,
 
     ctx = ngx_http_gate_get_ctx(r);
 
-    if (ctx != NULL && ctx->copy != NULL) {
-        ctx->shared = 1;
+    if (ctx != NULL && ctx->out.copy != NULL) {
+        ctx->out.shared = 1;
     }
 
     if (glcf->sign == NULL && glcf->verify == NULL) {

@@ -193,7 +193,7 @@ ngx_http_gate_outbound_evades(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
-    if (ctx->enforced || glcf->limits != NGX_HTTP_GATE_LIMITS_ON
+    if (ctx->out.enforced || glcf->limits != NGX_HTTP_GATE_LIMITS_ON
         || !gate_endpoint_money(ngx_http_gate_outbound_endpoint(r)))
     {
         return 0;
@@ -218,7 +218,7 @@ ngx_http_gate_outbound_process(ngx_http_request_t *r,
     ngx_http_gate_result_e      result;
     ngx_http_gate_main_conf_t  *gmcf;
 
-    ctx->endpoint = ngx_http_gate_outbound_endpoint(r);
+    ctx->out.endpoint = ngx_http_gate_outbound_endpoint(r);
 
     if (ngx_http_gate_outbound_project(r, &ctx->project) != NGX_OK) {
         return ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_INTERNAL);
@@ -257,7 +257,7 @@ ngx_http_gate_outbound_process(ngx_http_request_t *r,
                                  ngx_http_gate_usec() - start);
     }
 
-    if (result == NGX_HTTP_GATE_OK && ctx->copy != NULL) {
+    if (result == NGX_HTTP_GATE_OK && ctx->out.copy != NULL) {
         return NGX_AGAIN;
     }
 
@@ -279,9 +279,9 @@ ngx_http_gate_outbound_continue(ngx_http_request_t *r,
     pass = (class == NGX_HTTP_GATE_PASS);
 
     if (class == NGX_HTTP_GATE_LIMITS) {
-        ctx->dry_run = (glcf->limits == NGX_HTTP_GATE_LIMITS_DRY_RUN);
+        ctx->out.dry_run = (glcf->limits == NGX_HTTP_GATE_LIMITS_DRY_RUN);
 
-        pass = ctx->dry_run
+        pass = ctx->out.dry_run
                || (result == NGX_HTTP_GATE_LIMITS_UNAVAILABLE
                    && glcf->limits_on_error == NGX_HTTP_GATE_ALLOW);
     }
@@ -292,14 +292,14 @@ ngx_http_gate_outbound_continue(ngx_http_request_t *r,
 
     /* not before: what is refused must not be signed, wherever nginx goes */
 
-    if (ngx_http_gate_body_set(r, ctx->body) != NGX_OK) {
+    if (ngx_http_gate_body_set(r, ctx->out.body) != NGX_OK) {
         return ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_INTERNAL);
     }
 
     ctx->result = result;
     ctx->passed = 1;
     ctx->done = 1;
-    ctx->wait = 0;
+    ctx->retry_after = 0;
 
     ngx_http_gate_proof_expect(r);
 
@@ -420,7 +420,8 @@ ngx_http_gate_outbound_sign(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return result;
     }
 
-    rc = gate_splice_plan(&splice, &doc, gate_endpoint_top_level(ctx->endpoint),
+    rc = gate_splice_plan(&splice, &doc,
+                          gate_endpoint_top_level(ctx->out.endpoint),
                           ctx->project->id, &ctx->err);
 
     if (rc == GATE_OK) {
@@ -458,7 +459,7 @@ ngx_http_gate_outbound_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
-    rc = gate_payout_check(doc, ctx->endpoint, glcf->validate, payout,
+    rc = gate_payout_check(doc, ctx->out.endpoint, glcf->validate, payout,
                            &ctx->err);
 
     /* what could be read is told, also with a refusal */
@@ -493,13 +494,13 @@ ngx_http_gate_outbound_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     n = gate_splice_pieces(splice, doc, signature, buf, pieces);
 
-    ctx->body = ngx_http_gate_body_make(r, pieces, n);
+    ctx->out.body = ngx_http_gate_body_make(r, pieces, n);
 
-    return (ctx->body != NULL) ? NGX_OK : NGX_ERROR;
+    return (ctx->out.body != NULL) ? NGX_OK : NGX_ERROR;
 }
 
 
-/* leaves ctx->copy set where the answer of Redis is awaited */
+/* leaves ctx->out.copy set where the answer of Redis is awaited */
 
 static ngx_http_gate_result_e
 ngx_http_gate_outbound_reserve(ngx_http_request_t *r,
@@ -515,12 +516,12 @@ ngx_http_gate_outbound_reserve(ngx_http_request_t *r,
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
     if (glcf->limits == NGX_HTTP_GATE_LIMITS_OFF
-        || !gate_endpoint_money(ctx->endpoint))
+        || !gate_endpoint_money(ctx->out.endpoint))
     {
         return NGX_HTTP_GATE_OK;
     }
 
-    ctx->enforced = (glcf->limits == NGX_HTTP_GATE_LIMITS_ON);
+    ctx->out.enforced = (glcf->limits == NGX_HTTP_GATE_LIMITS_ON);
 
     if (payout->foreign) {
         ctx->err.path = "payment";
@@ -532,7 +533,7 @@ ngx_http_gate_outbound_reserve(ngx_http_request_t *r,
     /* as a refund of a part, or a verification */
 
     if (!payout->moves
-        && gate_endpoint_operation(ctx->endpoint) == GATE_OP_OTHER)
+        && gate_endpoint_operation(ctx->out.endpoint) == GATE_OP_OTHER)
     {
         return NGX_HTTP_GATE_OK;
     }
@@ -565,14 +566,14 @@ ngx_http_gate_outbound_reserve(ngx_http_request_t *r,
     facts.payment_id = payout->payment_id;
     facts.currency = payout->currency;
     facts.amount = payout->amount;
-    facts.endpoint = gate_endpoint_name(ctx->endpoint);
+    facts.endpoint = gate_endpoint_name(ctx->out.endpoint);
     facts.allow = (glcf->limits_default == NGX_HTTP_GATE_ALLOW);
     facts.dry_run = (glcf->limits == NGX_HTTP_GATE_LIMITS_DRY_RUN);
 
-    ctx->copy = ngx_http_gate_reserve(gmcf->ledger, &facts,
+    ctx->out.copy = ngx_http_gate_reserve(gmcf->ledger, &facts,
                                       ngx_http_gate_outbound_decided, ctx);
 
-    return (ctx->copy != NULL) ? NGX_HTTP_GATE_OK
+    return (ctx->out.copy != NULL) ? NGX_HTTP_GATE_OK
                                : NGX_HTTP_GATE_LIMITS_UNAVAILABLE;
 }
 
@@ -583,10 +584,10 @@ ngx_http_gate_outbound_decided(ngx_http_gate_decision_t *decision, void *data)
     ngx_http_gate_ctx_t *ctx = data;
 
     ctx->result = ngx_http_gate_verdict_results[decision->verdict];
-    ctx->wait = decision->wait;
+    ctx->retry_after = decision->wait;
 
-    ctx->limit.data = ctx->limit_data;
-    ctx->limit.len = gate_safe(ctx->limit_data, NGX_INT64_LEN,
+    ctx->out.limit.data = ctx->out.limit_data;
+    ctx->out.limit.len = gate_safe(ctx->out.limit_data, NGX_INT64_LEN,
                                decision->limit.data, decision->limit.len);
 
     ngx_http_gate_wake(ctx, ngx_http_gate_outbound_resume);
@@ -614,7 +615,7 @@ ngx_http_gate_outbound_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     ngx_http_clear_accept_ranges(r);
 
-    if (ctx->copy != NULL) {
+    if (ctx->out.copy != NULL) {
         ngx_http_gate_outcome_header(r, ctx);
     }
 

@@ -113,7 +113,7 @@ ngx_http_gate_outcome_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     off_t       length;
     ngx_uint_t  status;
 
-    ctx->gate_status = 0;
+    ctx->gate.status = 0;
 
     status = ngx_http_gate_outcome_own(r);
 
@@ -126,19 +126,19 @@ ngx_http_gate_outcome_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     /* a page of its own would be more than most answers need */
 
     length = r->headers_out.content_length_n;
-    ctx->gate_body_size = NGX_HTTP_GATE_OUTCOME_MAX;
+    ctx->gate.size = NGX_HTTP_GATE_OUTCOME_MAX;
 
     if (length > 0 && length < NGX_HTTP_GATE_OUTCOME_MAX) {
-        ctx->gate_body_size = (size_t) length;
+        ctx->gate.size = (size_t) length;
     }
 
-    ctx->gate_body = ngx_pnalloc(r->pool, ctx->gate_body_size);
-    if (ctx->gate_body == NULL) {
+    ctx->gate.body = ngx_pnalloc(r->pool, ctx->gate.size);
+    if (ctx->gate.body == NULL) {
         return;
     }
 
-    ctx->gate_body_len = 0;
-    ctx->gate_status = status;
+    ctx->gate.len = 0;
+    ctx->gate.status = status;
 }
 
 
@@ -153,12 +153,12 @@ ngx_http_gate_outcome_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in)
 {
     for ( /* void */ ; in; in = in->next) {
 
-        if (ctx->gate_status) {
+        if (ctx->gate.status) {
             ngx_http_gate_outcome_copy(ctx, in->buf);
         }
 
         if (in->buf->last_buf) {
-            ctx->gate_end = 1;
+            ctx->gate.end = 1;
             ngx_http_gate_finish(ctx);
         }
     }
@@ -174,15 +174,15 @@ ngx_http_gate_outcome_copy(ngx_http_gate_ctx_t *ctx, ngx_buf_t *b)
 
     size = ngx_buf_in_memory(b) ? (size_t) (b->last - b->pos) : 0;
 
-    if (size > ctx->gate_body_size - ctx->gate_body_len
+    if (size > ctx->gate.size - ctx->gate.len
         || (b->in_file && !ngx_buf_in_memory(b)))
     {
-        ctx->gate_status = 0;
+        ctx->gate.status = 0;
         return;
     }
 
-    ngx_memcpy(ctx->gate_body + ctx->gate_body_len, b->pos, size);
-    ctx->gate_body_len += size;
+    ngx_memcpy(ctx->gate.body + ctx->gate.len, b->pos, size);
+    ctx->gate.len += size;
 }
 
 
@@ -196,8 +196,8 @@ ngx_http_gate_outcome_report(ngx_http_gate_ctx_t *ctx)
     ngx_http_gate_outcome_e     outcome;
     ngx_http_gate_main_conf_t  *gmcf;
 
-    copy = ctx->copy;
-    ctx->copy = NULL;
+    copy = ctx->out.copy;
+    ctx->out.copy = NULL;
 
     sent = ctx->passed ? ngx_http_gate_outcome_sent(ctx) : 0;
 
@@ -268,11 +268,11 @@ ngx_http_gate_outcome_sent(ngx_http_gate_ctx_t *ctx)
 
     /* where there is an answer, a request was sent, whatever states say */
 
-    if (n == 0 && ctx->gate_status) {
+    if (n == 0 && ctx->gate.status) {
         n = 1;
     }
 
-    return n + ctx->shared;
+    return n + ctx->out.shared;
 }
 
 
@@ -290,16 +290,16 @@ ngx_http_gate_outcome_read(ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
     gate_str_t     text, word;
     gate_answer_e  answer;
 
-    text.data = ctx->gate_body;
-    text.len = ctx->gate_body_len;
+    text.data = ctx->gate.body;
+    text.len = ctx->gate.len;
 
-    if (!ctx->gate_end || ctx->gate_status == 0
+    if (!ctx->gate.end || ctx->gate.status == 0
         || gate_json_parse(&doc, pool, text, GATE_MAX_DEPTH, &err) != GATE_OK)
     {
         return NGX_HTTP_GATE_UNKNOWN;
     }
 
-    answer = gate_answer_read(&doc, ctx->gate_status, &word);
+    answer = gate_answer_read(&doc, ctx->gate.status, &word);
 
     code->data = (u_char *) word.data;
     code->len = word.len;

@@ -61,15 +61,15 @@ ngx_http_gate_proof_expect(ngx_http_request_t *r)
 
     /* a post_action has the signed body, too, and may lead anywhere */
 
-    if (r->post_action && glcf->sign == NULL && ctx->copy != NULL) {
-        ctx->shared = 1;
+    if (r->post_action && glcf->sign == NULL && ctx->out.copy != NULL) {
+        ctx->out.shared = 1;
     }
 
     if (glcf->verify_response) {
-        ctx->verify = 1;
+        ctx->gate.verify = 1;
     }
 
-    if (ctx->verify || ctx->copy != NULL) {
+    if (ctx->gate.verify || ctx->out.copy != NULL) {
         ngx_http_gate_outcome_plain(r);
     }
 }
@@ -88,13 +88,15 @@ ngx_http_gate_proof_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     /* what Gate has said of another payout must not be taken for the answer */
 
-    if (ngx_http_gate_outcome_cached(r) && gate_endpoint_money(ctx->endpoint)) {
+    if (ngx_http_gate_outcome_cached(r)
+        && gate_endpoint_money(ctx->out.endpoint))
+    {
         return ngx_http_gate_proof_refuse(r, ctx, NGX_HTTP_GATE_UPSTREAM_ERROR,
                                           "it comes from a cache, and nothing "
                                           "may be cached for payouts");
     }
 
-    if (!ctx->verify || r->headers_out.status >= NGX_HTTP_BAD_REQUEST) {
+    if (!ctx->gate.verify || r->headers_out.status >= NGX_HTTP_BAD_REQUEST) {
         return NGX_DECLINED;
     }
 
@@ -111,8 +113,8 @@ ngx_http_gate_proof_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         size = NGX_HTTP_GATE_PROOF_MAX;
     }
 
-    ctx->held = ngx_create_temp_buf(r->pool, (size_t) size + 1);
-    if (ctx->held == NULL) {
+    ctx->gate.held = ngx_create_temp_buf(r->pool, (size_t) size + 1);
+    if (ctx->gate.held == NULL) {
         return NGX_ERROR;
     }
 
@@ -153,7 +155,7 @@ ngx_http_gate_proof_unfit(ngx_http_request_t *r)
 
 /*
  * Returns NGX_AGAIN while the answer is not complete; then NGX_OK, with
- * headers and ctx->answer ready to be sent; or NGX_ERROR.
+ * headers and ctx->reply.answer ready to be sent; or NGX_ERROR.
  */
 
 ngx_int_t
@@ -164,7 +166,7 @@ ngx_http_gate_proof_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_buf_t   *held;
     ngx_uint_t   last;
 
-    held = ctx->held;
+    held = ctx->gate.held;
 
     if (ngx_http_gate_proof_cut(r, in)) {
         return ngx_http_gate_proof_refuse(r, ctx,
@@ -191,9 +193,9 @@ ngx_http_gate_proof_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     held->last_buf = 1;
     held->last_in_chain = 1;
 
-    ctx->held = NULL;
-    ctx->answer = held;
-    ctx->replace = 1;
+    ctx->gate.held = NULL;
+    ctx->reply.answer = held;
+    ctx->reply.replace = 1;
 
     ngx_http_clear_content_length(r);
     r->headers_out.content_length_n = held->last - held->pos;
@@ -271,8 +273,8 @@ ngx_http_gate_proof_check(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     gate_pool_t                 pool;
     ngx_http_gate_main_conf_t  *gmcf;
 
-    text.data = ctx->held->pos;
-    text.len = ctx->held->last - ctx->held->pos;
+    text.data = ctx->gate.held->pos;
+    text.len = ctx->gate.held->last - ctx->gate.held->pos;
 
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
 
@@ -377,7 +379,7 @@ ngx_http_gate_proof_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return "it is of another payment";
     }
 
-    if (gate_endpoint_operation(ctx->endpoint) != GATE_OP_STATUS
+    if (gate_endpoint_operation(ctx->out.endpoint) != GATE_OP_STATUS
         || ctx->payment_id.len == 0 || nothing)
     {
         return NULL;
@@ -452,7 +454,7 @@ ngx_http_gate_proof_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
                   "answer to \"%V\" of project \"%V\" refused: %s",
                   &ctx->payment_id, &ctx->project->name, reason);
 
-    ctx->held = NULL;
+    ctx->gate.held = NULL;
     ctx->result = result;
 
     return ngx_http_gate_reply_replace(r, ctx,

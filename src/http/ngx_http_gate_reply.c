@@ -51,7 +51,7 @@ ngx_http_gate_reply(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_uint_t  level;
 
     ctx->result = result;
-    ctx->dry_run = 0;
+    ctx->out.dry_run = 0;
     ctx->status = NGX_OK;
     ctx->done = 1;
 
@@ -104,7 +104,7 @@ ngx_http_gate_reply_message(ngx_http_gate_ctx_t *ctx, u_char *p,
     err = &ctx->err;
 
     if (message != NULL) {
-        return ngx_slprintf(p, last, message, &ctx->limit);
+        return ngx_slprintf(p, last, message, &ctx->out.limit);
     }
 
     if (ctx->err.path == NULL) {
@@ -364,8 +364,8 @@ ngx_int_t
 ngx_http_gate_reply_replace(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_uint_t status)
 {
-    ctx->answer = ngx_http_gate_reply_body(r, ctx);
-    if (ctx->answer == NULL) {
+    ctx->reply.answer = ngx_http_gate_reply_body(r, ctx);
+    if (ctx->reply.answer == NULL) {
         return NGX_ERROR;
     }
 
@@ -379,11 +379,11 @@ ngx_http_gate_reply_replace(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     }
 
     r->headers_out.status = status;
-    r->headers_out.content_length_n = ngx_buf_size(ctx->answer);
+    r->headers_out.content_length_n = ngx_buf_size(ctx->reply.answer);
     ngx_str_set(&r->headers_out.content_type, "application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
 
-    ctx->replace = 1;
+    ctx->reply.replace = 1;
 
     if (r->upstream != NULL) {
 
@@ -391,7 +391,7 @@ ngx_http_gate_reply_replace(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
         r->upstream->upgrade = 0;
 
-        ctx->server = r->upstream;
+        ctx->reply.server = r->upstream;
         ngx_http_gate_finish(ctx);
     }
 
@@ -429,7 +429,7 @@ ngx_http_gate_add_retry_after(ngx_http_request_t *r,
     u_char  *p;
     time_t   wait;
 
-    wait = ctx->wait;
+    wait = ctx->retry_after;
 
     /* it came from Redis, whose clock may be another one */
 

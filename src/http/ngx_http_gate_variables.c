@@ -50,16 +50,17 @@ static ngx_http_variable_t  ngx_http_gate_vars[] = {
       offsetof(ngx_http_gate_ctx_t, currency), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_callback_status"), NULL, ngx_http_gate_variable_string,
-      offsetof(ngx_http_gate_ctx_t, callback_status), NGX_HTTP_VAR_NOCACHEABLE,
+      offsetof(ngx_http_gate_ctx_t, in.status_text), NGX_HTTP_VAR_NOCACHEABLE,
       0 },
 
     { ngx_string("gate_callback_operation"), NULL,
       ngx_http_gate_variable_string,
-      offsetof(ngx_http_gate_ctx_t, callback_operation),
+      offsetof(ngx_http_gate_ctx_t, in.operation_type),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_settlement"), NULL, ngx_http_gate_variable_string,
-      offsetof(ngx_http_gate_ctx_t, settlement), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      offsetof(ngx_http_gate_ctx_t, in.settlement), NGX_HTTP_VAR_NOCACHEABLE,
+      0 },
 
     { ngx_string("gate_callback_stale"), NULL, ngx_http_gate_variable_stale,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -196,7 +197,7 @@ ngx_http_gate_variable_stale(ngx_http_request_t *r,
 
     ctx = ngx_http_gate_variable_ctx(r, v);
 
-    if (ctx != NULL && ctx->stale) {
+    if (ctx != NULL && ctx->in.stale) {
         ngx_http_gate_variable_set(v, &yes);
     }
 
@@ -216,7 +217,7 @@ ngx_http_gate_variable_redis_time(ngx_http_request_t *r,
 
     ctx = ngx_http_gate_variable_ctx(r, v);
 
-    if (ctx == NULL || ctx->redis_usec == 0) {
+    if (ctx == NULL || ctx->wait.redis_usec == 0) {
         return NGX_OK;
     }
 
@@ -226,8 +227,8 @@ ngx_http_gate_variable_redis_time(ngx_http_request_t *r,
     }
 
     value.data = p;
-    value.len = ngx_sprintf(p, "%uL.%06uL", ctx->redis_usec / 1000000,
-                            ctx->redis_usec % 1000000) - p;
+    value.len = ngx_sprintf(p, "%uL.%06uL", ctx->wait.redis_usec / 1000000,
+                            ctx->wait.redis_usec % 1000000) - p;
 
     ngx_http_gate_variable_set(v, &value);
 
@@ -251,9 +252,9 @@ ngx_http_gate_variable_operation(ngx_http_request_t *r,
 
     ctx = ngx_http_gate_variable_ctx(r, v);
 
-    if (ctx != NULL && ctx->endpoint != NULL) {
+    if (ctx != NULL && ctx->out.endpoint != NULL) {
         ngx_http_gate_variable_set(v,
-            &operations[gate_endpoint_operation(ctx->endpoint)]);
+            &operations[gate_endpoint_operation(ctx->out.endpoint)]);
     }
 
     return NGX_OK;
@@ -277,7 +278,7 @@ ngx_http_gate_variable_result(ngx_http_request_t *r,
     word = *ngx_http_gate_result_word(ctx->done ? ctx->result
                                                 : NGX_HTTP_GATE_CLIENT_LEFT);
 
-    if (ctx->dry_run) {
+    if (ctx->out.dry_run) {
 
         p = ngx_pnalloc(r->pool, word.len + sizeof("_dry_run"));
         if (p == NULL) {

@@ -27,7 +27,7 @@ ngx_http_gate_read_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
-    ctx->step = step;
+    ctx->wait.step = step;
 
     rc = ngx_http_read_client_request_body(r, ngx_http_gate_body_handler);
 
@@ -48,10 +48,10 @@ ngx_http_gate_body_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_gate_get_ctx(r);
 
-    ctx->status = ctx->step(r, ctx);
+    ctx->status = ctx->wait.step(r, ctx);
 
     if (ctx->status == NGX_AGAIN) {
-        ctx->asked = ngx_http_gate_usec();
+        ctx->wait.asked = ngx_http_gate_usec();
         ngx_http_gate_wait(r, ctx);
         return;
     }
@@ -74,7 +74,7 @@ ngx_http_gate_wait(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     rev = r->connection->read;
 
-    ctx->uri_changes = r->uri_changes;
+    ctx->wait.uri_changes = r->uri_changes;
 
     r->write_event_handler = ngx_http_request_empty_handler;
 
@@ -158,17 +158,17 @@ ngx_http_gate_ignores_abort(ngx_http_request_t *r)
 void
 ngx_http_gate_wake(ngx_http_gate_ctx_t *ctx, ngx_http_gate_step_pt step)
 {
-    ctx->step = step;
+    ctx->wait.step = step;
 
-    if (ctx->asked) {
-        ctx->redis_usec = ngx_http_gate_usec() - ctx->asked;
+    if (ctx->wait.asked) {
+        ctx->wait.redis_usec = ngx_http_gate_usec() - ctx->wait.asked;
     }
 
-    ctx->resume.handler = ngx_http_gate_resume_handler;
-    ctx->resume.data = ctx;
-    ctx->resume.log = ctx->request->connection->log;
+    ctx->wait.resume.handler = ngx_http_gate_resume_handler;
+    ctx->wait.resume.data = ctx;
+    ctx->wait.resume.log = ctx->request->connection->log;
 
-    ngx_post_event(&ctx->resume, &ngx_posted_events);
+    ngx_post_event(&ctx->wait.resume, &ngx_posted_events);
 }
 
 
@@ -193,13 +193,13 @@ ngx_http_gate_resume_handler(ngx_event_t *ev)
      * it elsewhere: nothing is left to be done
      */
 
-    if (ctx->done || r->uri_changes != ctx->uri_changes) {
+    if (ctx->done || r->uri_changes != ctx->wait.uri_changes) {
         return;
     }
 
     r->read_event_handler = ngx_http_block_reading;
 
-    ctx->status = ctx->step(r, ctx);
+    ctx->status = ctx->wait.step(r, ctx);
 
     r->write_event_handler = ngx_http_core_run_phases;
     ngx_http_core_run_phases(r);
