@@ -18,6 +18,9 @@
 
 
 static void ngx_http_gate_ctx_cleanup(void *data);
+static ngx_uint_t ngx_http_gate_ctx_may_move(ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_ctx_state_e state);
+static void ngx_http_gate_count(ngx_http_gate_ctx_t *ctx);
 static ngx_uint_t ngx_http_gate_count_answer(ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_main_conf_t *gmcf, ngx_uint_t result);
 
@@ -100,14 +103,70 @@ ngx_http_gate_ctx_cleanup(void *data)
 }
 
 
-ngx_uint_t
-ngx_http_gate_is_left(ngx_http_gate_ctx_t *ctx)
+void
+ngx_http_gate_ctx_move(ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_ctx_state_e state)
 {
-    return ctx->wait.asked && !ctx->done;
+    ngx_log_t  *log;
+
+    log = ctx->request->connection->log;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log, 0,
+                   "gate ctx move: %d to %d", (int) ctx->state, (int) state);
+
+    if (!ngx_http_gate_ctx_may_move(ctx, state)) {
+        ngx_log_error(NGX_LOG_ALERT, log, 0,
+                      "%s \"%V\" moves from state %d to %d",
+                      ctx->inbound ? "callback" : "payout", &ctx->payment_id,
+                      (int) ctx->state, (int) state);
+
+#if (NGX_DEBUG)
+        ngx_debug_point();
+#endif
+
+        if (ngx_http_gate_ctx_passed(ctx)) {
+            return;
+        }
+    }
+
+    ctx->state = state;
 }
 
 
-void
+static ngx_uint_t
+ngx_http_gate_ctx_may_move(ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_ctx_state_e state)
+{
+    switch (state) {
+
+    case NGX_HTTP_GATE_CTX_WAITING:
+        return ctx->state == NGX_HTTP_GATE_CTX_READING;
+
+    case NGX_HTTP_GATE_CTX_REFUSED:
+        return !ngx_http_gate_ctx_decided(ctx)
+               || (ngx_http_gate_ctx_passed(ctx) && ctx->inbound);
+
+    case NGX_HTTP_GATE_CTX_PASSED:
+        return !ngx_http_gate_ctx_decided(ctx);
+
+    case NGX_HTTP_GATE_CTX_ANSWERED:
+        return ctx->state == NGX_HTTP_GATE_CTX_PASSED;
+
+    default: /* NGX_HTTP_GATE_CTX_READING */
+        return 0;
+    }
+}
+
+
+ngx_http_gate_result_e
+ngx_http_gate_ctx_result(ngx_http_gate_ctx_t *ctx)
+{
+    return ngx_http_gate_ctx_decided(ctx) ? ctx->result
+                                          : NGX_HTTP_GATE_CLIENT_LEFT;
+}
+
+
+static void
 ngx_http_gate_count(ngx_http_gate_ctx_t *ctx)
 {
     ngx_uint_t                  result;
@@ -116,14 +175,12 @@ ngx_http_gate_count(ngx_http_gate_ctx_t *ctx)
 
     gmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_gate_module);
 
-    if (gmcf->metrics == NULL
-        || (!ctx->done && !ngx_http_gate_is_left(ctx)))
-    {
+    if (gmcf->metrics == NULL || ctx->state == NGX_HTTP_GATE_CTX_READING) {
         return;
     }
 
     series = (ctx->project != NULL) ? ctx->project->series : gmcf->strangers;
-    result = ctx->done ? (ngx_uint_t) ctx->result : NGX_HTTP_GATE_CLIENT_LEFT;
+    result = ngx_http_gate_ctx_result(ctx);
 
     if (ctx->wait.redis_usec) {
         ngx_http_gate_count_time(gmcf->metrics, NGX_HTTP_GATE_TIME_REDIS,
@@ -147,13 +204,13 @@ ngx_http_gate_count(ngx_http_gate_ctx_t *ctx)
         result = NGX_HTTP_GATE_OK;
     }
 
-    if (ctx->passed) {
+    if (ngx_http_gate_ctx_passed(ctx)) {
         result = ngx_http_gate_count_answer(ctx, gmcf, result);
     }
 
     ngx_http_gate_count_payout(series, ctx->out.endpoint, result);
     ngx_http_gate_count_amount(series, &ctx->currency, ctx->amount,
-                               ctx->passed);
+                               ngx_http_gate_ctx_passed(ctx));
 }
 
 

@@ -29,6 +29,38 @@ typedef ngx_int_t (*ngx_http_gate_step_pt)(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 
 
+/*
+ * What becomes of a request:
+ *
+ *     READING -> WAITING            Redis was asked
+ *     READING, WAITING -> REFUSED   a reply of our own, and nobody else gets it
+ *     READING, WAITING -> PASSED    it goes on to Gate or to the service
+ *     PASSED -> ANSWERED            another answer stands for what came back:
+ *                                   a verified one, or one of ours
+ *     PASSED, ANSWERED -> REFUSED   callbacks only, which a redirect has taken
+ *                                   where they must not go
+ *
+ * A payout that has passed may be at Gate, whatever happens to it then: it is
+ * never refused.  The order matters.
+ */
+
+typedef enum {
+    NGX_HTTP_GATE_CTX_READING = 0,
+    NGX_HTTP_GATE_CTX_WAITING,
+    NGX_HTTP_GATE_CTX_REFUSED,
+    NGX_HTTP_GATE_CTX_PASSED,
+    NGX_HTTP_GATE_CTX_ANSWERED
+} ngx_http_gate_ctx_state_e;
+
+
+/* result and status are final */
+#define ngx_http_gate_ctx_decided(ctx)                                        \
+    ((ctx)->state >= NGX_HTTP_GATE_CTX_REFUSED)
+
+#define ngx_http_gate_ctx_passed(ctx)                                         \
+    ((ctx)->state >= NGX_HTTP_GATE_CTX_PASSED)
+
+
 /* by wait.c */
 
 typedef struct {
@@ -96,7 +128,6 @@ typedef struct {
     off_t                      rest;      /* of that answer */
     ngx_event_t                finish;    /* what filters leave to be done */
 
-    unsigned                   replace:1; /* the answer's body is ours */
     unsigned                   replaced:1; /* it was sent */
 } ngx_http_gate_ctx_reply_t;
 
@@ -115,9 +146,8 @@ struct ngx_http_gate_ctx_s {
     /* what a PRECONTENT handler returns when it is called again */
     ngx_int_t                  status;
 
+    ngx_http_gate_ctx_state_e  state;     /* see ngx_http_gate_ctx_move() */
     unsigned                   inbound:1; /* a callback, else a payout */
-    unsigned                   done:1;    /* result and status are final */
-    unsigned                   passed:1;  /* and it went on to proxy_pass */
 
     ngx_http_gate_ctx_wait_t   wait;
     ngx_http_gate_ctx_out_t    out;
@@ -139,15 +169,17 @@ ngx_http_gate_ctx_t *ngx_http_gate_get_ctx(ngx_http_request_t *r);
 ngx_http_gate_ctx_t *ngx_http_gate_create_ctx(ngx_http_request_t *r);
 
 /*
- * Whether the request was, or is, waiting for Redis without a result: once it
- * is over, its client has left.
+ * The only writer of ctx->state.  A move that must not be is logged at ALERT,
+ * and stops a debug build with "debug_points"; what has passed stays so.
  */
-ngx_uint_t ngx_http_gate_is_left(ngx_http_gate_ctx_t *ctx);
+void ngx_http_gate_ctx_move(ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_ctx_state_e state);
 
 /*
- * Counts a request that is over.
+ * The result of a request that has one: of one that waits it is that its
+ * client has left, should it be over.
  */
-void ngx_http_gate_count(ngx_http_gate_ctx_t *ctx);
+ngx_http_gate_result_e ngx_http_gate_ctx_result(ngx_http_gate_ctx_t *ctx);
 
 /*
  * Copies a string of the document so that it is safe in headers and logs:

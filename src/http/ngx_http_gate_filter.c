@@ -56,7 +56,7 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_gate_get_ctx(r);
 
-    if (ctx == NULL || ctx->reply.replace) {
+    if (ctx == NULL || ctx->state == NGX_HTTP_GATE_CTX_ANSWERED) {
         return ngx_http_next_header_filter(r);
     }
 
@@ -98,7 +98,7 @@ ngx_http_gate_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_gate_held_body(r, ctx, in);
     }
 
-    if (!ctx->reply.replace) {
+    if (ctx->state != NGX_HTTP_GATE_CTX_ANSWERED) {
         return ngx_http_next_body_filter(r, in);
     }
 

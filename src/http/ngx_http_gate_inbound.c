@@ -82,11 +82,11 @@ ngx_http_gate_inbound_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         return NGX_HTTP_FORBIDDEN;
     }
 
-    if (!ctx->done && r->internal) {
+    if (!ngx_http_gate_ctx_decided(ctx) && r->internal) {
         return ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_INTERNAL);
     }
 
-    if (ctx->done && !ctx->passed) {
+    if (ctx->state == NGX_HTTP_GATE_CTX_REFUSED) {
         r->content_handler = ngx_http_gate_reply_handler;
         return ctx->status;
     }
@@ -94,7 +94,6 @@ ngx_http_gate_inbound_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     /* a redirect must not lead to the service of another project */
 
     if (r->internal && !ngx_http_gate_verifies_for(r, ctx->project)) {
-        ctx->passed = 0;
         return ngx_http_gate_reply(r, ctx, NGX_HTTP_GATE_UNKNOWN_PROJECT);
     }
 
@@ -136,7 +135,7 @@ ngx_http_gate_inbound_process(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     gate_pool_reset(&pool);
 
-    if (result == NGX_HTTP_GATE_OK && ctx->in.delivery != NULL) {
+    if (ctx->state == NGX_HTTP_GATE_CTX_WAITING) {
         return NGX_AGAIN;
     }
 
@@ -173,8 +172,7 @@ ngx_http_gate_inbound_continue(ngx_http_request_t *r,
     }
 
     ctx->result = NGX_HTTP_GATE_OK;
-    ctx->passed = 1;
-    ctx->done = 1;
+    ngx_http_gate_ctx_move(ctx, NGX_HTTP_GATE_CTX_PASSED);
 
     return NGX_DECLINED;
 }
@@ -322,7 +320,7 @@ ngx_http_gate_inbound_copy(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 }
 
 
-/* leaves ctx->in.delivery set where the answer of Redis is awaited */
+/* the request waits, where Redis was asked */
 
 static ngx_http_gate_result_e
 ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
@@ -363,13 +361,19 @@ ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     facts.body = *text;
 
     ctx->in.delivery = ngx_http_gate_settle(gmcf->ledger, &facts,
-                                         ngx_http_gate_inbound_settled, ctx,
-                                         &away);
+                                            ngx_http_gate_inbound_settled, ctx,
+                                            &away);
     if (ctx->in.delivery == NULL) {
         return NGX_HTTP_GATE_INTERNAL;
     }
 
-    return away ? NGX_HTTP_GATE_CALLBACK_UNAVAILABLE : NGX_HTTP_GATE_OK;
+    if (away) {
+        return NGX_HTTP_GATE_CALLBACK_UNAVAILABLE;
+    }
+
+    ngx_http_gate_ctx_move(ctx, NGX_HTTP_GATE_CTX_WAITING);
+
+    return NGX_HTTP_GATE_OK;
 }
 
 
@@ -418,9 +422,9 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
 
     ctx->in.settlement.data = ctx->in.settlement_data;
     ctx->in.settlement.len = gate_safe(ctx->in.settlement_data,
-                                    sizeof(ctx->in.settlement_data),
-                                    settlement->ledger.data,
-                                    settlement->ledger.len);
+                                       sizeof(ctx->in.settlement_data),
+                                       settlement->ledger.data,
+                                       settlement->ledger.len);
 
     ngx_http_gate_count_settlement(ctx->project->series, &ctx->in.settlement);
 
@@ -472,7 +476,7 @@ ngx_http_gate_inbound_resume(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 ngx_int_t
 ngx_http_gate_inbound_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
-    if (ctx->passed) {
+    if (ngx_http_gate_ctx_passed(ctx)) {
         return ngx_http_gate_inbound_answered(r, ctx);
     }
 
@@ -493,8 +497,9 @@ ngx_http_gate_inbound_refused(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         return;
     }
 
-    status = ctx->done ? ngx_http_gate_result_status(ctx->result)
-                       : NGX_HTTP_BAD_GATEWAY;
+    status = ngx_http_gate_ctx_decided(ctx)
+                 ? ngx_http_gate_result_status(ctx->result)
+                 : NGX_HTTP_BAD_GATEWAY;
 
     if (status != r->headers_out.status) {
         r->headers_out.status = status;

@@ -348,7 +348,7 @@ ngx_http_gate_subrequest(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    if (ctx != NULL && ctx->passed
+    if (ctx != NULL && ngx_http_gate_ctx_passed(ctx)
         && ctx->inbound == (glcf->verify != NULL)
         && (ctx->inbound ? ngx_http_gate_verifies_for(r, ctx->project)
                          : ngx_http_gate_signs_for(r, ctx->project)))

@@ -112,7 +112,7 @@ ngx_http_gate_outbound_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         return ctx->status;
     }
 
-    if (!ctx->done) {
+    if (!ngx_http_gate_ctx_decided(ctx)) {
 
         /* an error_page after the body could not be read led here */
 
@@ -123,7 +123,7 @@ ngx_http_gate_outbound_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         return ngx_http_gate_reply(r, ctx, result);
     }
 
-    if (!ctx->passed) {
+    if (ctx->state == NGX_HTTP_GATE_CTX_REFUSED) {
         r->content_handler = ngx_http_gate_reply_handler;
         return ctx->status;
     }
@@ -257,7 +257,7 @@ ngx_http_gate_outbound_process(ngx_http_request_t *r,
                                  ngx_http_gate_usec() - start);
     }
 
-    if (result == NGX_HTTP_GATE_OK && ctx->out.copy != NULL) {
+    if (ctx->state == NGX_HTTP_GATE_CTX_WAITING) {
         return NGX_AGAIN;
     }
 
@@ -297,8 +297,7 @@ ngx_http_gate_outbound_continue(ngx_http_request_t *r,
     }
 
     ctx->result = result;
-    ctx->passed = 1;
-    ctx->done = 1;
+    ngx_http_gate_ctx_move(ctx, NGX_HTTP_GATE_CTX_PASSED);
     ctx->retry_after = 0;
 
     ngx_http_gate_proof_expect(r);
@@ -500,7 +499,7 @@ ngx_http_gate_outbound_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 }
 
 
-/* leaves ctx->out.copy set where the answer of Redis is awaited */
+/* the request waits, where Redis was asked */
 
 static ngx_http_gate_result_e
 ngx_http_gate_outbound_reserve(ngx_http_request_t *r,
@@ -571,10 +570,14 @@ ngx_http_gate_outbound_reserve(ngx_http_request_t *r,
     facts.dry_run = (glcf->limits == NGX_HTTP_GATE_LIMITS_DRY_RUN);
 
     ctx->out.copy = ngx_http_gate_reserve(gmcf->ledger, &facts,
-                                      ngx_http_gate_outbound_decided, ctx);
+                                          ngx_http_gate_outbound_decided, ctx);
+    if (ctx->out.copy == NULL) {
+        return NGX_HTTP_GATE_LIMITS_UNAVAILABLE;
+    }
 
-    return (ctx->out.copy != NULL) ? NGX_HTTP_GATE_OK
-                               : NGX_HTTP_GATE_LIMITS_UNAVAILABLE;
+    ngx_http_gate_ctx_move(ctx, NGX_HTTP_GATE_CTX_WAITING);
+
+    return NGX_HTTP_GATE_OK;
 }
 
 
@@ -588,7 +591,7 @@ ngx_http_gate_outbound_decided(ngx_http_gate_decision_t *decision, void *data)
 
     ctx->out.limit.data = ctx->out.limit_data;
     ctx->out.limit.len = gate_safe(ctx->out.limit_data, NGX_INT64_LEN,
-                               decision->limit.data, decision->limit.len);
+                                   decision->limit.data, decision->limit.len);
 
     ngx_http_gate_wake(ctx, ngx_http_gate_outbound_resume);
 }
@@ -609,7 +612,7 @@ ngx_http_gate_outbound_resume(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 ngx_int_t
 ngx_http_gate_outbound_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
-    if (!ctx->passed) {
+    if (!ngx_http_gate_ctx_passed(ctx)) {
         return NGX_DECLINED;
     }
 

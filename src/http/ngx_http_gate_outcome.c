@@ -199,7 +199,7 @@ ngx_http_gate_outcome_report(ngx_http_gate_ctx_t *ctx)
     copy = ctx->out.copy;
     ctx->out.copy = NULL;
 
-    sent = ctx->passed ? ngx_http_gate_outcome_sent(ctx) : 0;
+    sent = ngx_http_gate_ctx_passed(ctx) ? ngx_http_gate_outcome_sent(ctx) : 0;
 
     if (sent == 0) {
         ngx_http_gate_report(copy, NGX_HTTP_GATE_RELEASE, NULL);

@@ -53,7 +53,7 @@ ngx_http_gate_proof_expect(ngx_http_request_t *r)
 
     ctx = ngx_http_gate_get_ctx(r);
 
-    if (ctx == NULL || !ctx->passed || ctx->inbound) {
+    if (ctx == NULL || !ngx_http_gate_ctx_passed(ctx) || ctx->inbound) {
         return;
     }
 
@@ -195,7 +195,7 @@ ngx_http_gate_proof_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     ctx->gate.held = NULL;
     ctx->reply.answer = held;
-    ctx->reply.replace = 1;
+    ngx_http_gate_ctx_move(ctx, NGX_HTTP_GATE_CTX_ANSWERED);
 
     ngx_http_clear_content_length(r);
     r->headers_out.content_length_n = held->last - held->pos;

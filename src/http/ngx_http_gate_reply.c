@@ -53,7 +53,12 @@ ngx_http_gate_reply(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ctx->result = result;
     ctx->out.dry_run = 0;
     ctx->status = NGX_OK;
-    ctx->done = 1;
+
+    /* a redirect's end of a payout that Gate may have refuses nothing */
+
+    if (!ngx_http_gate_ctx_passed(ctx) || ctx->inbound) {
+        ngx_http_gate_ctx_move(ctx, NGX_HTTP_GATE_CTX_REFUSED);
+    }
 
     last = ngx_http_gate_reply_message(ctx, message,
                                        message + sizeof(message));
@@ -192,6 +197,7 @@ ngx_http_gate_error_handler(ngx_http_request_t *r)
         /* the error of a mirror, for one, is not that of the payout */
 
         ngx_memzero(&part, sizeof(ngx_http_gate_ctx_t));
+        part.request = r;
         ctx = &part;
 
     } else if (ctx == NULL) {
@@ -201,7 +207,7 @@ ngx_http_gate_error_handler(ngx_http_request_t *r)
         }
     }
 
-    if (ctx->done && !ctx->passed) {
+    if (ctx->state == NGX_HTTP_GATE_CTX_REFUSED) {
         status = r->err_status ? r->err_status
                                : ngx_http_gate_result_status(ctx->result);
 
@@ -231,7 +237,9 @@ ngx_http_gate_error_handler(ngx_http_request_t *r)
         break;
     }
 
-    ctx->done = 1;
+    if (!ngx_http_gate_ctx_decided(ctx)) {
+        ngx_http_gate_ctx_move(ctx, NGX_HTTP_GATE_CTX_REFUSED);
+    }
 
     return ngx_http_gate_send(r, ctx, status);
 }
@@ -249,7 +257,7 @@ ngx_http_gate_error_status(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     status = r->err_status ? r->err_status : NGX_HTTP_NOT_FOUND;
 
-    if (ctx->passed && r->upstream_states != NULL
+    if (ngx_http_gate_ctx_passed(ctx) && r->upstream_states != NULL
         && status < NGX_HTTP_INTERNAL_SERVER_ERROR)
     {
         status = NGX_HTTP_BAD_GATEWAY;
@@ -383,7 +391,7 @@ ngx_http_gate_reply_replace(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_str_set(&r->headers_out.content_type, "application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
 
-    ctx->reply.replace = 1;
+    ngx_http_gate_ctx_move(ctx, NGX_HTTP_GATE_CTX_ANSWERED);
 
     if (r->upstream != NULL) {
 

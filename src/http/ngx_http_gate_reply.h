@@ -39,8 +39,8 @@ ngx_buf_t *ngx_http_gate_reply_body(ngx_http_request_t *r,
 
 /*
  * Makes the body above the answer in place of what a server has answered,
- * with the status and nothing of that server's headers: sets ctx->reply.answer
- * and ctx->reply.replace, sends nothing.  Returns NGX_OK or NGX_ERROR.
+ * with the status and nothing of that server's headers: sets ctx->reply.answer,
+ * sends nothing.  Returns NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_gate_reply_replace(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_uint_t status);

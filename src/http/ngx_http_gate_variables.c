@@ -271,12 +271,11 @@ ngx_http_gate_variable_result(ngx_http_request_t *r,
 
     ctx = ngx_http_gate_variable_ctx(r, v);
 
-    if (ctx == NULL || (!ctx->done && !ngx_http_gate_is_left(ctx))) {
+    if (ctx == NULL || ctx->state == NGX_HTTP_GATE_CTX_READING) {
         return NGX_OK;
     }
 
-    word = *ngx_http_gate_result_word(ctx->done ? ctx->result
-                                                : NGX_HTTP_GATE_CLIENT_LEFT);
+    word = *ngx_http_gate_result_word(ngx_http_gate_ctx_result(ctx));
 
     if (ctx->out.dry_run) {
 

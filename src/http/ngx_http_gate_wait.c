@@ -193,7 +193,9 @@ ngx_http_gate_resume_handler(ngx_event_t *ev)
      * it elsewhere: nothing is left to be done
      */
 
-    if (ctx->done || r->uri_changes != ctx->wait.uri_changes) {
+    if (ngx_http_gate_ctx_decided(ctx)
+        || r->uri_changes != ctx->wait.uri_changes)
+    {
         return;
     }
 
