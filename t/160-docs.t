@@ -224,17 +224,8 @@ sub metrics {
 # "word status code" of each row of the table of results.
 
 sub results {
-    my $table = part(document('src/http/ngx_http_gate_result.h'),
-                     'define NGX_HTTP_GATE_RESULT_TABLE', '\n\n');
-    my @rows;
-
-    $table =~ s/\\\n//g;
-
-    while ($table =~ /X\(\w+, \w+, "(\w+)", (\d+),\s*"(\w+)"/g) {
-        push @rows, "$1 $2 $3";
-    }
-
-    return unique(@rows);
+    return unique(map { "@$_[2, 3, 4]" }
+                  rows('src/http/ngx_http_gate_result.h', 'RESULT'));
 }
 
 # The same of the reference's tables; a cell may have two statuses.
@@ -277,6 +268,39 @@ sub test_results {
        'reference.md tells of no other results');
 }
 
+# Scripts say the words of the tables, and no others.
+
+sub test_scripts {
+    my $lua = document('src/ledger/lua/settle.lua');
+    my $header = 'src/ledger/ngx_http_gate_settle.h';
+
+    for my $list ([SETTLE => 'verdict\n', '-- ledger'],
+                  [SETTLEMENT => 'ledger ', '-- from'])
+    {
+        my ($name, $from, $to) = @$list;
+        my @words = part($lua, "\n-- $from", $to) =~ /^--   (\w+) /mg;
+
+        is_deeply([sort @words],
+                  [sort grep { !/^(?:|unread)$/ }
+                        map { $_->[1] } rows($header, $name)],
+                  "settle.lua has the words of the table $name");
+    }
+
+    my $reserve = document('src/ledger/lua/reserve.lua');
+    my ($windows) = $reserve =~ /^local TOTALS = \{(.*?)\}/ms;
+
+    my @words = (map({ "limit_$_" } $windows =~ /'(\w+)'/g),
+                 $reserve =~ /return \{ '(\w+)'/g);
+
+    # what the limits themselves are, or a call, is of no result of its own
+
+    my @rows = rows('src/http/ngx_http_gate_result.h', 'RESULT');
+
+    is_deeply([unique(sort grep { !/^(?:ok|repeat|void|bad_\w+)$/ } @words)],
+              [sort map { $_->[2] } grep { $_->[1] eq 'LIMITS' } @rows],
+              'reserve.lua refuses with the words of the results');
+}
+
 sub test_log {
     my ($format) = $example =~ /log_format gate escape=json(.*?);/s;
 
@@ -290,11 +314,9 @@ sub test_words {
     told('variable', 'reference.md', $variables, sub { qr/`\$\Q$_[0]\E`/ },
          variables());
 
-    my ($words) = document('src/ledger/lua/settle.lua')
-                  =~ /^-- ledger (.*?)^-- from/ms;
-
     told('settlement', 'reference.md', $variables, \&code_span,
-         $words =~ /^--   (\w+) /mg);
+         grep { $_ ne '' } map { $_->[1] }
+         rows('src/ledger/ngx_http_gate_settle.h', 'SETTLEMENT'));
 
     told('metric', 'reference.md', chapter('Metrics'), \&code_span, metrics());
 }
@@ -579,6 +601,7 @@ test_manual();
 test_unknown_names();
 test_results();
 test_words();
+test_scripts();
 test_alerts();
 test_log();
 test_redis();

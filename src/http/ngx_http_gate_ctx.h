@@ -98,7 +98,6 @@ typedef struct {
     ngx_str_t                  status_text;
     ngx_str_t                  operation_type;
     ngx_str_t                  settlement; /* a word of settle.lua, or ours */
-    u_char                     settlement_data[16];
 
     unsigned                   delivered:1; /* a service has it */
     unsigned                   stale:1;   /* it is not news */

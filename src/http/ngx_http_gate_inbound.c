@@ -327,7 +327,7 @@ ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_callback_t *callback, gate_doc_t *doc, gate_str_t *text)
 {
     u_char                      digest[GATE_DIGEST_LEN];
-    ngx_uint_t                  away;
+    ngx_int_t                   rc;
     ngx_http_gate_settle_t      facts;
     ngx_http_gate_loc_conf_t   *glcf;
     ngx_http_gate_main_conf_t  *gmcf;
@@ -360,14 +360,14 @@ ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     facts.cap = glcf->stream_cap;
     facts.body = *text;
 
-    ctx->in.delivery = ngx_http_gate_settle(gmcf->ledger, &facts,
-                                            ngx_http_gate_inbound_settled, ctx,
-                                            &away);
-    if (ctx->in.delivery == NULL) {
+    rc = ngx_http_gate_settle(gmcf->ledger, &facts,
+                              ngx_http_gate_inbound_settled, ctx,
+                              &ctx->in.delivery);
+    if (rc == NGX_ERROR) {
         return NGX_HTTP_GATE_INTERNAL;
     }
 
-    if (away) {
+    if (rc == NGX_DECLINED) {
         return NGX_HTTP_GATE_CALLBACK_UNAVAILABLE;
     }
 
@@ -383,14 +383,14 @@ ngx_http_gate_inbound_settled(ngx_http_gate_settlement_t *settlement,
 {
     ngx_http_gate_ctx_t *ctx = data;
 
+#define NGX_HTTP_GATE_SETTLE_RESULT(name, word, result)                       \
+        NGX_HTTP_GATE_##result,
+
     static const ngx_http_gate_result_e  results[] = {
-        NGX_HTTP_GATE_OK,
-        NGX_HTTP_GATE_STREAMED,
-        NGX_HTTP_GATE_DUPLICATE,
-        NGX_HTTP_GATE_BUSY,
-        NGX_HTTP_GATE_STALE,
-        NGX_HTTP_GATE_CALLBACK_UNAVAILABLE
+        NGX_HTTP_GATE_SETTLE_TABLE(NGX_HTTP_GATE_SETTLE_RESULT)
     };
+
+#undef NGX_HTTP_GATE_SETTLE_RESULT
 
     ctx->result = results[settlement->verdict];
     ctx->retry_after = settlement->wait;
@@ -413,23 +413,18 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
 
     if (ctx->in.unread) {
 
-        if (settlement->ledger.len) {
+        if (settlement->ledger != NGX_HTTP_GATE_SETTLEMENT_NONE) {
             ngx_http_gate_inbound_tell_unread(ctx);
         }
 
         return;
     }
 
-    ctx->in.settlement.data = ctx->in.settlement_data;
-    ctx->in.settlement.len = gate_safe(ctx->in.settlement_data,
-                                       sizeof(ctx->in.settlement_data),
-                                       settlement->ledger.data,
-                                       settlement->ledger.len);
+    ctx->in.settlement = *ngx_http_gate_settlement_word(settlement->ledger);
 
-    ngx_http_gate_count_settlement(ctx->project->series, &ctx->in.settlement);
+    ngx_http_gate_count_settlement(ctx->project->series, settlement->ledger);
 
-    ctx->in.stale = (ctx->in.settlement.len == 5
-                  && ngx_memcmp(ctx->in.settlement.data, "stale", 5) == 0);
+    ctx->in.stale = (settlement->ledger == NGX_HTTP_GATE_SETTLEMENT_STALE);
 
     log = ctx->request->connection->log;
 
@@ -454,9 +449,11 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
 static void
 ngx_http_gate_inbound_tell_unread(ngx_http_gate_ctx_t *ctx)
 {
-    ngx_str_set(&ctx->in.settlement, "unread");
+    ctx->in.settlement = *ngx_http_gate_settlement_word(
+                                              NGX_HTTP_GATE_SETTLEMENT_UNREAD);
 
-    ngx_http_gate_count_settlement(ctx->project->series, &ctx->in.settlement);
+    ngx_http_gate_count_settlement(ctx->project->series,
+                                   NGX_HTTP_GATE_SETTLEMENT_UNREAD);
 
     ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
                   "callback \"%V\" of project \"%V\" is passed on, but "

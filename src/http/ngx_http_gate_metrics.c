@@ -38,17 +38,6 @@ static const char  ngx_http_gate_currency_codes[] =
     "VNDVUVWSTXAFXCDXOFXPFYERZARZMWZWG";
 
 
-ngx_str_t  ngx_http_gate_settlement_words[NGX_HTTP_GATE_SETTLEMENTS] = {
-    ngx_string("settled"),
-    ngx_string("updated"),
-    ngx_string("again"),
-    ngx_string("stale"),
-    ngx_string("unknown"),
-    ngx_string("ignored"),
-    ngx_string("unread")
-};
-
-
 #define NGX_HTTP_GATE_TIME_BOUNDS(name, metric, help, ...)  { __VA_ARGS__ },
 
 static const uint64_t  ngx_http_gate_bounds[][NGX_HTTP_GATE_BUCKETS] = {
@@ -187,23 +176,10 @@ ngx_http_gate_count_dry_run(ngx_http_gate_series_t *series, ngx_uint_t result)
 
 void
 ngx_http_gate_count_settlement(ngx_http_gate_series_t *series,
-    ngx_str_t *word)
+    ngx_http_gate_settlement_e settlement)
 {
-    ngx_str_t   *w;
-    ngx_uint_t   i;
-
-    if (series == NULL) {
-        return;
-    }
-
-    for (i = 0; i < NGX_HTTP_GATE_SETTLEMENTS; i++) {
-        w = &ngx_http_gate_settlement_words[i];
-
-        if (w->len == word->len
-            && ngx_memcmp(w->data, word->data, w->len) == 0)
-        {
-            ngx_http_gate_counter_add(&series->settlements[i], 1);
-        }
+    if (series != NULL && settlement != NGX_HTTP_GATE_SETTLEMENT_NONE) {
+        ngx_http_gate_counter_add(&series->settlements[settlement], 1);
     }
 }
 

@@ -20,13 +20,13 @@
 
 #include "ngx_http_gate_redis.h"
 #include "ngx_http_gate_secrets.h"
+#include "ngx_http_gate_settle.h"
 
 
 #define NGX_HTTP_GATE_BUCKETS      12
 #define NGX_HTTP_GATE_SLOTS        256
 #define NGX_HTTP_GATE_STATUSES     (GATE_STATUS_OTHER + 1)
 #define NGX_HTTP_GATE_RESULTS_MAX  64
-#define NGX_HTTP_GATE_SETTLEMENTS  7
 
 
 /* X(name, metric, help, upper bounds of the buckets in microseconds) */
@@ -201,7 +201,7 @@ void ngx_http_gate_count_amount(ngx_http_gate_series_t *series,
 void ngx_http_gate_count_callback(ngx_http_gate_series_t *series,
     gate_status_e status, ngx_uint_t result);
 void ngx_http_gate_count_settlement(ngx_http_gate_series_t *series,
-    ngx_str_t *word);
+    ngx_http_gate_settlement_e settlement);
 void ngx_http_gate_count_key(ngx_http_gate_series_t *series,
     ngx_http_gate_key_use_e key, ngx_uint_t verified);
 void ngx_http_gate_count_time(ngx_http_gate_metrics_t *metrics,
@@ -226,9 +226,6 @@ uint64_t ngx_http_gate_bound(ngx_http_gate_time_e what, ngx_uint_t i);
 
 ngx_uint_t ngx_http_gate_currencies(void);
 void ngx_http_gate_currency(ngx_uint_t i, ngx_str_t *name);
-
-/* the words of settle.lua and ours, in the order of their counters */
-extern ngx_str_t  ngx_http_gate_settlement_words[NGX_HTTP_GATE_SETTLEMENTS];
 
 /* a clock that never goes back */
 uint64_t ngx_http_gate_usec(void);

@@ -416,7 +416,7 @@ ngx_http_gate_page_settlements(ngx_http_gate_page_t *page)
             n = ngx_http_gate_counter_get(&s->settlements[i]);
 
             if (n) {
-                labels[3] = ngx_http_gate_settlement_words[i];
+                labels[3] = *ngx_http_gate_settlement_word(i);
                 ngx_http_gate_page_value(page, "", labels, 4, "%uL", n);
             }
         }

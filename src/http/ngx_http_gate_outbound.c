@@ -50,30 +50,12 @@ static ngx_http_gate_result_e ngx_http_gate_outbound_reserve(
     gate_doc_t *doc, gate_splice_t *splice);
 static void ngx_http_gate_outbound_decided(
     ngx_http_gate_decision_t *decision, void *data);
+static ngx_http_gate_result_e ngx_http_gate_outbound_verdict(
+    ngx_http_gate_ctx_t *ctx, ngx_http_gate_decision_t *decision);
 static ngx_int_t ngx_http_gate_outbound_resume(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_outbound_continue(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_http_gate_result_e result);
-
-
-static const ngx_http_gate_result_e  ngx_http_gate_verdict_results[] = {
-    NGX_HTTP_GATE_OK,
-    NGX_HTTP_GATE_REPEAT,
-    NGX_HTTP_GATE_REUSED,
-    NGX_HTTP_GATE_NO_LIMITS,
-    NGX_HTTP_GATE_LIMIT_MIN,
-    NGX_HTTP_GATE_LIMIT_MAX,
-    NGX_HTTP_GATE_LIMIT_HOUR,
-    NGX_HTTP_GATE_LIMIT_DAY,
-    NGX_HTTP_GATE_LIMIT_WEEK,
-    NGX_HTTP_GATE_LIMIT_MONTH,
-    NGX_HTTP_GATE_LIMIT_HOUR_COUNT,
-    NGX_HTTP_GATE_LIMIT_DAY_COUNT,
-    NGX_HTTP_GATE_LIMIT_WEEK_COUNT,
-    NGX_HTTP_GATE_LIMIT_MONTH_COUNT,
-    NGX_HTTP_GATE_BAD_LIMIT,
-    NGX_HTTP_GATE_LIMITS_UNAVAILABLE
-};
 
 
 ngx_int_t
@@ -278,7 +260,7 @@ ngx_http_gate_outbound_continue(ngx_http_request_t *r,
     class = ngx_http_gate_result_class(result);
     pass = (class == NGX_HTTP_GATE_PASS);
 
-    if (class == NGX_HTTP_GATE_LIMITS) {
+    if (class == NGX_HTTP_GATE_LIMITS || class == NGX_HTTP_GATE_UNCHECKED) {
         ctx->out.dry_run = (glcf->limits == NGX_HTTP_GATE_LIMITS_DRY_RUN);
 
         pass = ctx->out.dry_run
@@ -569,9 +551,11 @@ ngx_http_gate_outbound_reserve(ngx_http_request_t *r,
     facts.allow = (glcf->limits_default == NGX_HTTP_GATE_ALLOW);
     facts.dry_run = (glcf->limits == NGX_HTTP_GATE_LIMITS_DRY_RUN);
 
-    ctx->out.copy = ngx_http_gate_reserve(gmcf->ledger, &facts,
-                                          ngx_http_gate_outbound_decided, ctx);
-    if (ctx->out.copy == NULL) {
+    if (ngx_http_gate_reserve(gmcf->ledger, &facts,
+                              ngx_http_gate_outbound_decided, ctx,
+                              &ctx->out.copy)
+        != NGX_OK)
+    {
         return NGX_HTTP_GATE_LIMITS_UNAVAILABLE;
     }
 
@@ -586,7 +570,7 @@ ngx_http_gate_outbound_decided(ngx_http_gate_decision_t *decision, void *data)
 {
     ngx_http_gate_ctx_t *ctx = data;
 
-    ctx->result = ngx_http_gate_verdict_results[decision->verdict];
+    ctx->result = ngx_http_gate_outbound_verdict(ctx, decision);
     ctx->retry_after = decision->wait;
 
     ctx->out.limit.data = ctx->out.limit_data;
@@ -594,6 +578,32 @@ ngx_http_gate_outbound_decided(ngx_http_gate_decision_t *decision, void *data)
                                    decision->limit.data, decision->limit.len);
 
     ngx_http_gate_wake(ctx, ngx_http_gate_outbound_resume);
+}
+
+
+/* a word that no result has says that the limits themselves are odd */
+
+static ngx_http_gate_result_e
+ngx_http_gate_outbound_verdict(ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_decision_t *decision)
+{
+    ngx_http_gate_result_e  result;
+
+    if (decision->verdict == NGX_HTTP_GATE_VERDICT_UNAVAILABLE) {
+        return NGX_HTTP_GATE_LIMITS_UNAVAILABLE;
+    }
+
+    result = ngx_http_gate_result_find(&decision->word,
+                        decision->verdict == NGX_HTTP_GATE_VERDICT_COUNTED
+                            ? NGX_HTTP_GATE_PASS : NGX_HTTP_GATE_LIMITS);
+
+    if (result != NGX_HTTP_GATE_RESULTS) {
+        return result;
+    }
+
+    ngx_http_gate_reserve_complain(ctx->out.copy, decision);
+
+    return NGX_HTTP_GATE_BAD_LIMIT;
 }
 
 

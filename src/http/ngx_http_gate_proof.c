@@ -398,9 +398,8 @@ static void
 ngx_http_gate_proof_unread(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_err_t *err)
 {
-    static ngx_str_t  word = ngx_string("unread");
-
-    ngx_http_gate_count_settlement(ctx->project->series, &word);
+    ngx_http_gate_count_settlement(ctx->project->series,
+                                   NGX_HTTP_GATE_SETTLEMENT_UNREAD);
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "answer to \"%V\" of project \"%V\" passes, but settles "

@@ -64,6 +64,26 @@ ngx_http_gate_result_message(ngx_http_gate_result_e result)
 
 
 ngx_http_gate_result_e
+ngx_http_gate_result_find(ngx_str_t *word, ngx_http_gate_class_e class)
+{
+    ngx_uint_t               i;
+    ngx_http_gate_result_t  *row;
+
+    for (i = 0; i < NGX_HTTP_GATE_RESULTS; i++) {
+        row = &ngx_http_gate_results[i];
+
+        if (row->class == class && row->word.len == word->len
+            && ngx_memcmp(row->word.data, word->data, word->len) == 0)
+        {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+ngx_http_gate_result_e
 ngx_http_gate_result_of(gate_rc_e rc)
 {
     switch (rc) {

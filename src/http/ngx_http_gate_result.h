@@ -18,7 +18,8 @@
 
 /*
  * PASS: goes on to Gate or to the service.  DONE: a callback that is answered
- * 200 here.  LIMITS: a payout that limits refuse, and dry_run lets pass.
+ * 200 here.  LIMITS: a payout that reserve.lua refuses with this word;
+ * UNCHECKED: one whose limits cannot be checked; dry_run lets both pass.
  * FAULT: the gateway's own.  REFUSE: all others.
  */
 
@@ -27,6 +28,7 @@ typedef enum {
     NGX_HTTP_GATE_DONE,
     NGX_HTTP_GATE_REFUSE,
     NGX_HTTP_GATE_LIMITS,
+    NGX_HTTP_GATE_UNCHECKED,
     NGX_HTTP_GATE_FAULT
 } ngx_http_gate_class_e;
 
@@ -113,10 +115,10 @@ typedef enum {
     X(LIMIT_MONTH_COUNT, LIMITS, "limit_month_count", 429,                    \
       "gw_limit_month_count",                                                 \
       "the limit of %V payouts this month is reached")                        \
-    X(BAD_LIMIT, LIMITS, "bad_limit", 503, "gw_limits_unavailable",           \
+    X(BAD_LIMIT, UNCHECKED, "bad_limit", 503, "gw_limits_unavailable",        \
       "the limits of this currency are not set up rightly: ask payment "      \
       "operations")                                                           \
-    X(LIMITS_UNAVAILABLE, LIMITS, "redis_unavailable", 503,                   \
+    X(LIMITS_UNAVAILABLE, UNCHECKED, "redis_unavailable", 503,                \
       "gw_limits_unavailable",                                                \
       "limits cannot be checked now: send the same request again later, "     \
       "with the same payment_id")                                             \
@@ -150,6 +152,12 @@ ngx_http_gate_class_e ngx_http_gate_result_class(
 ngx_uint_t ngx_http_gate_result_status(ngx_http_gate_result_e result);
 char *ngx_http_gate_result_code(ngx_http_gate_result_e result);
 char *ngx_http_gate_result_message(ngx_http_gate_result_e result);
+
+/*
+ * The result of the class that has the word, or NGX_HTTP_GATE_RESULTS.
+ */
+ngx_http_gate_result_e ngx_http_gate_result_find(ngx_str_t *word,
+    ngx_http_gate_class_e class);
 
 /*
  * The result that tells about a refusal of the core.

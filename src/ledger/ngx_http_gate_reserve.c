@@ -41,12 +41,6 @@ struct ngx_http_gate_copy_s {
 };
 
 
-typedef struct {
-    ngx_str_t                     word;
-    ngx_http_gate_verdict_e       verdict;
-} ngx_http_gate_verdict_word_t;
-
-
 static ngx_http_gate_copy_t *ngx_http_gate_copy_create(
     ngx_http_gate_ledger_t *ledger, ngx_http_gate_reserve_t *payout);
 static void ngx_http_gate_reserve_done(ngx_http_gate_redis_status_e status,
@@ -55,29 +49,9 @@ static void ngx_http_gate_reserve_orphan(ngx_http_gate_redis_status_e status,
     redisReply *reply, void *data);
 static ngx_uint_t ngx_http_gate_reserve_counted(
     ngx_http_gate_redis_status_e status, ngx_http_gate_decision_t *decision);
-static void ngx_http_gate_reserve_decide(ngx_http_gate_copy_t *copy,
-    ngx_http_gate_redis_status_e status, redisReply *reply,
-    ngx_http_gate_decision_t *decision);
-static void ngx_http_gate_reserve_complain(ngx_http_gate_copy_t *copy,
-    redisReply *reply);
-
-
-static ngx_http_gate_verdict_word_t  ngx_http_gate_verdict_words[] = {
-    { ngx_string("ok"), NGX_HTTP_GATE_VERDICT_OK },
-    { ngx_string("repeat"), NGX_HTTP_GATE_VERDICT_REPEAT },
-    { ngx_string("reused"), NGX_HTTP_GATE_VERDICT_REUSED },
-    { ngx_string("no_limits"), NGX_HTTP_GATE_VERDICT_NO_LIMITS },
-    { ngx_string("limit_min"), NGX_HTTP_GATE_VERDICT_MIN },
-    { ngx_string("limit_max"), NGX_HTTP_GATE_VERDICT_MAX },
-    { ngx_string("limit_hour"), NGX_HTTP_GATE_VERDICT_HOUR },
-    { ngx_string("limit_day"), NGX_HTTP_GATE_VERDICT_DAY },
-    { ngx_string("limit_week"), NGX_HTTP_GATE_VERDICT_WEEK },
-    { ngx_string("limit_month"), NGX_HTTP_GATE_VERDICT_MONTH },
-    { ngx_string("limit_hour_count"), NGX_HTTP_GATE_VERDICT_HOUR_COUNT },
-    { ngx_string("limit_day_count"), NGX_HTTP_GATE_VERDICT_DAY_COUNT },
-    { ngx_string("limit_week_count"), NGX_HTTP_GATE_VERDICT_WEEK_COUNT },
-    { ngx_string("limit_month_count"), NGX_HTTP_GATE_VERDICT_MONTH_COUNT }
-};
+static void ngx_http_gate_reserve_decide(ngx_http_gate_redis_status_e status,
+    redisReply *reply, ngx_http_gate_decision_t *decision);
+static ngx_uint_t ngx_http_gate_reserve_counts(ngx_str_t *word);
 
 
 #define NGX_HTTP_GATE_OUTCOME_WORD(name, word)  ngx_string(word),
@@ -89,10 +63,10 @@ static ngx_str_t  ngx_http_gate_outcome_words[] = {
 #undef NGX_HTTP_GATE_OUTCOME_WORD
 
 
-ngx_http_gate_copy_t *
+ngx_int_t
 ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_reserve_t *payout, ngx_http_gate_reserve_pt handler,
-    void *data)
+    void *data, ngx_http_gate_copy_t **waits)
 {
     u_char                               limits[NGX_HTTP_GATE_KEY_MAX];
     u_char                               amount[NGX_INT64_LEN];
@@ -100,9 +74,11 @@ ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_copy_t                *copy;
     const ngx_http_gate_redis_script_t  *script;
 
+    *waits = NULL;
+
     copy = ngx_http_gate_copy_create(ledger, payout);
     if (copy == NULL) {
-        return NULL;
+        return NGX_ERROR;
     }
 
     copy->handler = handler;
@@ -145,10 +121,12 @@ ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
 
     if (copy->op == NULL) {
         ngx_free(copy);
-        return NULL;
+        return NGX_DECLINED;
     }
 
-    return copy;
+    *waits = copy;
+
+    return NGX_OK;
 }
 
 
@@ -214,7 +192,7 @@ ngx_http_gate_reserve_done(ngx_http_gate_redis_status_e status,
 
     copy->op = NULL;
 
-    ngx_http_gate_reserve_decide(copy, status, reply, &decision);
+    ngx_http_gate_reserve_decide(status, reply, &decision);
 
     if (ngx_http_gate_reserve_counted(status, &decision)) {
         copy->state = NGX_HTTP_GATE_COPY_COUNTED;
@@ -237,7 +215,7 @@ ngx_http_gate_reserve_orphan(ngx_http_gate_redis_status_e status,
 
     ngx_http_gate_decision_t  decision;
 
-    ngx_http_gate_reserve_decide(copy, status, reply, &decision);
+    ngx_http_gate_reserve_decide(status, reply, &decision);
 
     if (!ngx_http_gate_reserve_counted(status, &decision)) {
         ngx_free(copy);
@@ -258,8 +236,7 @@ ngx_http_gate_reserve_counted(ngx_http_gate_redis_status_e status,
     switch (status) {
 
     case NGX_HTTP_GATE_REDIS_OK:
-        return decision->verdict == NGX_HTTP_GATE_VERDICT_OK
-               || decision->verdict == NGX_HTTP_GATE_VERDICT_REPEAT;
+        return decision->verdict == NGX_HTTP_GATE_VERDICT_COUNTED;
 
     case NGX_HTTP_GATE_REDIS_UNAVAILABLE:
     case NGX_HTTP_GATE_REDIS_NOT_SENT:
@@ -272,13 +249,10 @@ ngx_http_gate_reserve_counted(ngx_http_gate_redis_status_e status,
 
 
 static void
-ngx_http_gate_reserve_decide(ngx_http_gate_copy_t *copy,
-    ngx_http_gate_redis_status_e status, redisReply *reply,
-    ngx_http_gate_decision_t *decision)
+ngx_http_gate_reserve_decide(ngx_http_gate_redis_status_e status,
+    redisReply *reply, ngx_http_gate_decision_t *decision)
 {
-    ngx_str_t                      word;
-    ngx_uint_t                     i, n;
-    ngx_http_gate_verdict_word_t  *words;
+    ngx_uint_t  n;
 
     ngx_memzero(decision, sizeof(ngx_http_gate_decision_t));
 
@@ -287,47 +261,42 @@ ngx_http_gate_reserve_decide(ngx_http_gate_copy_t *copy,
         return;
     }
 
-    word = ngx_http_gate_redis_string(reply, 0);
-    words = ngx_http_gate_verdict_words;
-    n = sizeof(ngx_http_gate_verdict_words)
-        / sizeof(ngx_http_gate_verdict_words[0]);
+    decision->word = ngx_http_gate_redis_string(reply, 0);
 
-    for (i = 0; i < n; i++) {
-
-        if (words[i].word.len != word.len
-            || ngx_memcmp(words[i].word.data, word.data, word.len) != 0)
-        {
-            continue;
-        }
-
-        decision->verdict = words[i].verdict;
-
-        if (decision->verdict == NGX_HTTP_GATE_VERDICT_MIN
-            || decision->verdict == NGX_HTTP_GATE_VERDICT_MAX)
-        {
-            decision->limit = ngx_http_gate_redis_string(reply, 1);
-
-        } else if (decision->verdict >= NGX_HTTP_GATE_VERDICT_HOUR
-                   && reply->elements > 2
-                   && reply->element[1]->type == REDIS_REPLY_INTEGER)
-        {
-            decision->wait = (time_t) reply->element[1]->integer;
-            decision->limit = ngx_http_gate_redis_string(reply, 2);
-        }
-
+    if (ngx_http_gate_reserve_counts(&decision->word)) {
+        decision->verdict = NGX_HTTP_GATE_VERDICT_COUNTED;
         return;
     }
 
-    ngx_http_gate_reserve_complain(copy, reply);
+    decision->verdict = NGX_HTTP_GATE_VERDICT_REFUSED;
 
-    decision->verdict = NGX_HTTP_GATE_VERDICT_BAD_LIMIT;
+    n = 1;
+
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements > 1
+        && reply->element[1]->type == REDIS_REPLY_INTEGER)
+    {
+        decision->wait = (time_t) reply->element[1]->integer;
+        n = 2;
+    }
+
+    decision->limit = ngx_http_gate_redis_string(reply, n);
+    decision->detail = ngx_http_gate_redis_string(reply, n + 1);
 }
 
 
-/* as the script says it: "bad_limit", field and value; once a second */
+static ngx_uint_t
+ngx_http_gate_reserve_counts(ngx_str_t *word)
+{
+    return (word->len == 2 && ngx_memcmp(word->data, "ok", 2) == 0)
+           || (word->len == 6 && ngx_memcmp(word->data, "repeat", 6) == 0);
+}
 
-static void
-ngx_http_gate_reserve_complain(ngx_http_gate_copy_t *copy, redisReply *reply)
+
+/* as the script says it: "bad_limit", field and value */
+
+void
+ngx_http_gate_reserve_complain(ngx_http_gate_copy_t *copy,
+    ngx_http_gate_decision_t *decision)
 {
     u_char                   text[3][NGX_HTTP_GATE_WORD_MAX];
     ngx_str_t                word[3];
@@ -342,8 +311,11 @@ ngx_http_gate_reserve_complain(ngx_http_gate_copy_t *copy, redisReply *reply)
 
     ledger->complained = ngx_time();
 
+    word[0] = decision->word;
+    word[1] = decision->limit;
+    word[2] = decision->detail;
+
     for (n = 0; n < 3; n++) {
-        word[n] = ngx_http_gate_redis_string(reply, n);
         word[n].len = gate_safe(text[n], NGX_HTTP_GATE_WORD_MAX,
                                 word[n].data, word[n].len);
         word[n].data = text[n];

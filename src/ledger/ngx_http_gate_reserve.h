@@ -15,21 +15,8 @@
 
 
 typedef enum {
-    NGX_HTTP_GATE_VERDICT_OK = 0,
-    NGX_HTTP_GATE_VERDICT_REPEAT,       /* counted before: may be sent */
-    NGX_HTTP_GATE_VERDICT_REUSED,
-    NGX_HTTP_GATE_VERDICT_NO_LIMITS,
-    NGX_HTTP_GATE_VERDICT_MIN,
-    NGX_HTTP_GATE_VERDICT_MAX,
-    NGX_HTTP_GATE_VERDICT_HOUR,
-    NGX_HTTP_GATE_VERDICT_DAY,
-    NGX_HTTP_GATE_VERDICT_WEEK,
-    NGX_HTTP_GATE_VERDICT_MONTH,
-    NGX_HTTP_GATE_VERDICT_HOUR_COUNT,
-    NGX_HTTP_GATE_VERDICT_DAY_COUNT,
-    NGX_HTTP_GATE_VERDICT_WEEK_COUNT,
-    NGX_HTTP_GATE_VERDICT_MONTH_COUNT,
-    NGX_HTTP_GATE_VERDICT_BAD_LIMIT,    /* what Redis holds is no limit */
+    NGX_HTTP_GATE_VERDICT_COUNTED = 0,  /* now or before: may be sent */
+    NGX_HTTP_GATE_VERDICT_REFUSED,
     NGX_HTTP_GATE_VERDICT_UNAVAILABLE
 } ngx_http_gate_verdict_e;
 
@@ -69,9 +56,13 @@ typedef struct {
 } ngx_http_gate_reserve_t;
 
 
+/* strings are valid during the call only, empty where there are none */
+
 typedef struct {
     ngx_http_gate_verdict_e  verdict;
-    ngx_str_t                limit;     /* valid during the call only */
+    ngx_str_t                word;      /* of reserve.lua */
+    ngx_str_t                limit;     /* of a refusal, or what is odd */
+    ngx_str_t                detail;
     time_t                   wait;      /* seconds to the window's end, or 0 */
 } ngx_http_gate_decision_t;
 
@@ -81,13 +72,21 @@ typedef void (*ngx_http_gate_reserve_pt)(ngx_http_gate_decision_t *decision,
 
 
 /*
- * Asks Redis.  The handler is called once, later, unless the copy is reported
- * before.  NULL: Redis is away, or no memory; nothing was or will be reserved.
+ * Asks Redis.  NGX_OK: the handler is called once, later, unless the copy is
+ * reported before.  NGX_DECLINED: Redis is known to be away; NGX_ERROR: no
+ * memory.  After these nothing was or will be reserved, and *waits is NULL.
  * All bytes are copied.
  */
-ngx_http_gate_copy_t *ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
+ngx_int_t ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_reserve_t *payout, ngx_http_gate_reserve_pt handler,
-    void *data);
+    void *data, ngx_http_gate_copy_t **waits);
+
+/*
+ * Tells the operator, once a second, of a refusal that is not the payout's
+ * fault.
+ */
+void ngx_http_gate_reserve_complain(ngx_http_gate_copy_t *copy,
+    ngx_http_gate_decision_t *decision);
 
 /*
  * Says what became of the copy, which is not the caller's after it: it is told

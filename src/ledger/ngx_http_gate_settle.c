@@ -45,12 +45,6 @@ struct ngx_http_gate_delivery_s {
 };
 
 
-typedef struct {
-    ngx_str_t                        word;
-    ngx_http_gate_settle_e           verdict;
-} ngx_http_gate_settle_word_t;
-
-
 static ngx_http_gate_delivery_t *ngx_http_gate_delivery_create(
     ngx_http_gate_ledger_t *ledger, ngx_http_gate_settle_t *callback);
 static void ngx_http_gate_settle_mark(ngx_http_gate_ledger_t *ledger,
@@ -75,33 +69,44 @@ static void ngx_http_gate_settle_decide(ngx_http_gate_delivery_t *delivery,
     ngx_http_gate_settlement_t *settlement);
 static void ngx_http_gate_settle_read(redisReply *reply,
     ngx_http_gate_settlement_t *settlement);
+static ngx_uint_t ngx_http_gate_settle_find(ngx_str_t *words, ngx_uint_t n,
+    ngx_str_t *word, ngx_uint_t other);
 
 
-static ngx_http_gate_settle_word_t  ngx_http_gate_settle_words[] = {
-    { ngx_string("forward"), NGX_HTTP_GATE_SETTLE_FORWARD },
-    { ngx_string("streamed"), NGX_HTTP_GATE_SETTLE_STREAMED },
-    { ngx_string("duplicate"), NGX_HTTP_GATE_SETTLE_DUPLICATE },
-    { ngx_string("busy"), NGX_HTTP_GATE_SETTLE_BUSY },
-    { ngx_string("stale"), NGX_HTTP_GATE_SETTLE_STALE },
-    { ngx_null_string, NGX_HTTP_GATE_SETTLE_UNAVAILABLE }
+#define NGX_HTTP_GATE_SETTLE_ROW(name, word, result)  ngx_string(word),
+
+static ngx_str_t  ngx_http_gate_settle_words[] = {
+    NGX_HTTP_GATE_SETTLE_TABLE(NGX_HTTP_GATE_SETTLE_ROW)
 };
 
+#undef NGX_HTTP_GATE_SETTLE_ROW
 
-ngx_http_gate_delivery_t *
+
+#define NGX_HTTP_GATE_SETTLEMENT_ROW(name, word)  ngx_string(word),
+
+static ngx_str_t  ngx_http_gate_settlement_words[] = {
+    NGX_HTTP_GATE_SETTLEMENT_TABLE(NGX_HTTP_GATE_SETTLEMENT_ROW)
+};
+
+#undef NGX_HTTP_GATE_SETTLEMENT_ROW
+
+
+ngx_int_t
 ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_settle_t *callback, ngx_http_gate_settle_pt handler,
-    void *data, ngx_uint_t *away)
+    void *data, ngx_http_gate_delivery_t **waits)
 {
     ngx_str_t                  argv[NGX_HTTP_GATE_ARGS_MAX];
     ngx_uint_t                 n, nkeys;
     ngx_http_gate_note_t      *later;
     ngx_http_gate_delivery_t  *delivery;
 
-    *away = 0;
-
     delivery = ngx_http_gate_delivery_create(ledger, callback);
+
+    *waits = delivery;
+
     if (delivery == NULL) {
-        return NULL;
+        return NGX_ERROR;
     }
 
     delivery->handler = handler;
@@ -140,10 +145,10 @@ ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
 
     if (delivery->op == NULL) {
         delivery->state = NGX_HTTP_GATE_DELIVERY_FREE;
-        *away = 1;
+        return NGX_DECLINED;
     }
 
-    return delivery;
+    return NGX_OK;
 }
 
 
@@ -449,8 +454,7 @@ ngx_http_gate_settle_decide(ngx_http_gate_delivery_t *delivery,
     ngx_http_gate_redis_status_e status, redisReply *reply,
     ngx_http_gate_settlement_t *settlement)
 {
-    ngx_str_t                     word;
-    ngx_http_gate_settle_word_t  *w;
+    ngx_str_t  word;
 
     ngx_memzero(settlement, sizeof(ngx_http_gate_settlement_t));
 
@@ -470,14 +474,11 @@ ngx_http_gate_settle_decide(ngx_http_gate_delivery_t *delivery,
 
     word = ngx_http_gate_redis_string(reply, 0);
 
-    for (w = ngx_http_gate_settle_words; w->word.len; w++) {
-        if (w->word.len == word.len
-            && ngx_memcmp(w->word.data, word.data, word.len) == 0)
-        {
-            settlement->verdict = w->verdict;
-            break;
-        }
-    }
+    settlement->verdict = ngx_http_gate_settle_find(
+                                            ngx_http_gate_settle_words,
+                                            NGX_HTTP_GATE_SETTLE_VERDICTS,
+                                            &word,
+                                            NGX_HTTP_GATE_SETTLE_UNAVAILABLE);
 
     if (settlement->verdict == NGX_HTTP_GATE_SETTLE_FORWARD) {
         delivery->state = NGX_HTTP_GATE_DELIVERY_CLAIMED;
@@ -499,11 +500,45 @@ static void
 ngx_http_gate_settle_read(redisReply *reply,
     ngx_http_gate_settlement_t *settlement)
 {
-    settlement->ledger = ngx_http_gate_redis_string(reply, 1);
+    ngx_str_t  word;
+
+    word = ngx_http_gate_redis_string(reply, 1);
+
+    settlement->ledger = ngx_http_gate_settle_find(
+                                              ngx_http_gate_settlement_words,
+                                              NGX_HTTP_GATE_SETTLEMENTS,
+                                              &word,
+                                              NGX_HTTP_GATE_SETTLEMENT_NONE);
     settlement->from = ngx_http_gate_redis_string(reply, 2);
     settlement->to = ngx_http_gate_redis_string(reply, 3);
     settlement->counted = ngx_http_gate_redis_string(reply, 4);
     settlement->notes = ngx_http_gate_redis_string(reply, 5);
+}
+
+
+static ngx_uint_t
+ngx_http_gate_settle_find(ngx_str_t *words, ngx_uint_t n, ngx_str_t *word,
+    ngx_uint_t other)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < n && word->len != 0; i++) {
+
+        if (words[i].len == word->len
+            && ngx_memcmp(words[i].data, word->data, word->len) == 0)
+        {
+            return i;
+        }
+    }
+
+    return other;
+}
+
+
+ngx_str_t *
+ngx_http_gate_settlement_word(ngx_http_gate_settlement_e settlement)
+{
+    return &ngx_http_gate_settlement_words[settlement];
 }
 
 

@@ -21,14 +21,60 @@
 #define NGX_HTTP_GATE_SETTLE_WORD  128
 
 
+/*
+ * Verdicts: X(name, word of settle.lua, result of a request)
+ *
+ * STREAMED: the stream has it.  DUPLICATE: a service has taken it before.
+ * BUSY: another delivery is under way.  STALE: not news, not to be forwarded.
+ */
+
+#define NGX_HTTP_GATE_SETTLE_TABLE(X)                                         \
+    X(FORWARD, "forward", OK)                                                 \
+    X(STREAMED, "streamed", STREAMED)                                         \
+    X(DUPLICATE, "duplicate", DUPLICATE)                                      \
+    X(BUSY, "busy", BUSY)                                                     \
+    X(STALE, "stale", STALE)                                                  \
+    X(UNAVAILABLE, "", CALLBACK_UNAVAILABLE)
+
+
+#define NGX_HTTP_GATE_SETTLE_NAME(name, word, result)                         \
+    NGX_HTTP_GATE_SETTLE_##name,
+
 typedef enum {
-    NGX_HTTP_GATE_SETTLE_FORWARD = 0,
-    NGX_HTTP_GATE_SETTLE_STREAMED,      /* the stream has it */
-    NGX_HTTP_GATE_SETTLE_DUPLICATE,     /* a service has taken it before */
-    NGX_HTTP_GATE_SETTLE_BUSY,          /* another delivery is under way */
-    NGX_HTTP_GATE_SETTLE_STALE,         /* not news, not to be forwarded */
-    NGX_HTTP_GATE_SETTLE_UNAVAILABLE
+    NGX_HTTP_GATE_SETTLE_TABLE(NGX_HTTP_GATE_SETTLE_NAME)
+    NGX_HTTP_GATE_SETTLE_VERDICTS
 } ngx_http_gate_settle_e;
+
+#undef NGX_HTTP_GATE_SETTLE_NAME
+
+
+/*
+ * What the ledger made of a callback: X(name, word)
+ *
+ * All but two are words of settle.lua.  NONE: nothing was looked at.  UNREAD:
+ * what was verified could not be read.
+ */
+
+#define NGX_HTTP_GATE_SETTLEMENT_TABLE(X)                                     \
+    X(NONE, "")                                                               \
+    X(SETTLED, "settled")                                                     \
+    X(UPDATED, "updated")                                                     \
+    X(AGAIN, "again")                                                         \
+    X(STALE, "stale")                                                         \
+    X(UNKNOWN, "unknown")                                                     \
+    X(IGNORED, "ignored")                                                     \
+    X(UNREAD, "unread")
+
+
+#define NGX_HTTP_GATE_SETTLEMENT_NAME(name, word)                             \
+    NGX_HTTP_GATE_SETTLEMENT_##name,
+
+typedef enum {
+    NGX_HTTP_GATE_SETTLEMENT_TABLE(NGX_HTTP_GATE_SETTLEMENT_NAME)
+    NGX_HTTP_GATE_SETTLEMENTS
+} ngx_http_gate_settlement_e;
+
+#undef NGX_HTTP_GATE_SETTLEMENT_NAME
 
 
 /* one delivery of a callback; it outlives the request that it belongs to */
@@ -53,13 +99,13 @@ typedef struct {
 /* strings are valid during the call only */
 
 typedef struct {
-    ngx_http_gate_settle_e  verdict;
-    ngx_str_t               ledger;         /* a word of settle.lua, or empty */
-    ngx_str_t               from;           /* states of the payout */
-    ngx_str_t               to;
-    ngx_str_t               counted;        /* minor units */
-    ngx_str_t               notes;
-    time_t                  wait;           /* seconds, BUSY only */
+    ngx_http_gate_settle_e      verdict;
+    ngx_http_gate_settlement_e  ledger;
+    ngx_str_t                   from;       /* states of the payout */
+    ngx_str_t                   to;
+    ngx_str_t                   counted;    /* minor units */
+    ngx_str_t                   notes;
+    time_t                      wait;       /* seconds, BUSY only */
 } ngx_http_gate_settlement_t;
 
 
@@ -68,13 +114,17 @@ typedef void (*ngx_http_gate_settle_pt)(ngx_http_gate_settlement_t *settlement,
 
 
 /*
- * Asks Redis.  The handler is called once, later, unless the delivery is ended
- * before.  NULL: no memory.  All bytes are copied.  *away is set, and the
- * handler not called, where Redis is known to be away.
+ * Asks Redis.  NGX_OK: the handler is called once, later, unless the delivery
+ * is ended before.  NGX_DECLINED: Redis is known to be away, and *waits is
+ * there to be settled later, and ended.  NGX_ERROR: no memory, and *waits is
+ * NULL.  All bytes are copied.
  */
-ngx_http_gate_delivery_t *ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
+ngx_int_t ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_settle_t *callback, ngx_http_gate_settle_pt handler,
-    void *data, ngx_uint_t *away);
+    void *data, ngx_http_gate_delivery_t **waits);
+
+ngx_str_t *ngx_http_gate_settlement_word(
+    ngx_http_gate_settlement_e settlement);
 
 /*
  * Settles by what an answer of Gate says; owner, mark and stream are not for

@@ -192,10 +192,10 @@ fuzz_payout(fuzz_run_t *run)
     payout.endpoint = "mobile";
     ngx_memset(payout.digest, 'd', NGX_HTTP_GATE_DIGEST_HEX);
 
-    call->copy = ngx_http_gate_reserve(run->world.ledger, &payout,
-                                       fuzz_decided, call);
-
-    if (call->copy != NULL) {
+    if (ngx_http_gate_reserve(run->world.ledger, &payout, fuzz_decided, call,
+                              &call->copy)
+        == NGX_OK)
+    {
         call->number = run->world.conf.redis->calls;
         run->n++;
     }
@@ -205,7 +205,7 @@ fuzz_payout(fuzz_run_t *run)
 static void
 fuzz_callback(fuzz_run_t *run, unsigned char kind)
 {
-    ngx_uint_t              away;
+    ngx_int_t               rc;
     fuzz_call_t            *call;
     gate_callback_t         facts;
     ngx_http_gate_settle_t  callback;
@@ -246,10 +246,10 @@ fuzz_callback(fuzz_run_t *run, unsigned char kind)
         return;
     }
 
-    call->delivery = ngx_http_gate_settle(run->world.ledger, &callback,
-                                          fuzz_settled, call, &away);
+    rc = ngx_http_gate_settle(run->world.ledger, &callback, fuzz_settled, call,
+                              &call->delivery);
 
-    fuzz_must(call->delivery != NULL, "there is memory");
+    fuzz_must(rc != NGX_ERROR && call->delivery != NULL, "there is memory");
 
     call->number = run->world.conf.redis->calls;
     run->n++;
@@ -269,7 +269,9 @@ fuzz_decided(ngx_http_gate_decision_t *decision, void *data)
               "a verdict is one");
     fuzz_must(decision->wait >= 0, "nobody waits until before");
 
+    fuzz_text(&decision->word, call->world);
     fuzz_text(&decision->limit, call->world);
+    fuzz_text(&decision->detail, call->world);
 
     if (decision->verdict != NGX_HTTP_GATE_VERDICT_UNAVAILABLE) {
         fuzz_named(call);
@@ -286,7 +288,8 @@ fuzz_settled(ngx_http_gate_settlement_t *settlement, void *data)
 
     fuzz_must(call->delivery != NULL && call->answers == 1,
               "a callback is settled once, and while it waits");
-    fuzz_must(settlement->verdict <= NGX_HTTP_GATE_SETTLE_UNAVAILABLE,
+    fuzz_must(settlement->verdict < NGX_HTTP_GATE_SETTLE_VERDICTS
+              && settlement->ledger < NGX_HTTP_GATE_SETTLEMENTS,
               "a verdict is one");
     fuzz_must(settlement->wait >= 0, "nobody waits until before");
 
@@ -294,7 +297,6 @@ fuzz_settled(ngx_http_gate_settlement_t *settlement, void *data)
         fuzz_named(call);
     }
 
-    fuzz_text(&settlement->ledger, call->world);
     fuzz_text(&settlement->from, call->world);
     fuzz_text(&settlement->to, call->world);
     fuzz_text(&settlement->counted, call->world);
@@ -364,7 +366,7 @@ fuzz_outcome(fuzz_run_t *run, ngx_uint_t which, ngx_uint_t what)
         ngx_str_set(&code, "3104");
 
         ngx_http_gate_report(copy, call->answers
-                                   ? what % (NGX_HTTP_GATE_RELEASE + 1)
+                                   ? what % NGX_HTTP_GATE_OUTCOMES
                                    : NGX_HTTP_GATE_RELEASE,
                              &code);
     }

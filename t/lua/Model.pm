@@ -81,7 +81,7 @@ sub reserve {
     return 'void' if $self->{void}{"$id $copy"};
 
     if ($payout && $COUNTED{ $payout->{state} }) {
-        return 'reused' if $payout->{digest} ne $digest;
+        return 'duplicate' if $payout->{digest} ne $digest;
 
         $payout->{flight}{$copy} = 1;
         return 'repeat';

@@ -51,13 +51,13 @@ sub sent_again {
         my $before = $ledger->everything();
 
         is_deeply([ $ledger->reserve('p', 100, digest => 'e') ],
-                  ['reused', $state], "$state: another body is refused");
+                  ['duplicate', $state], "$state: another body is refused");
 
         for my $other ([99], [100, currency => 'USD'],
                        [100, endpoint => 'card'])
         {
             is_deeply([ $ledger->reserve('p', @$other, digest => 'd') ],
-                      ['reused', $state], "$state: the same digest, but for"
+                      ['duplicate', $state], "$state: the same digest, but for"
                       . " @$other");
         }
 

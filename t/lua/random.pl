@@ -232,7 +232,7 @@ sub histories {
     }
 
     # a history that never comes to a limit proves little
-    for my $verdict (qw( ok repeat reused void limit_min limit_max limit_day
+    for my $verdict (qw( ok repeat duplicate void limit_min limit_max limit_day
                          noted kept released settled gone updated again stale
                          unknown ))
     {

@@ -19,7 +19,7 @@
 -- Returns a list; the first item is the verdict, the last one the name:
 --   ok, attempt                   reserved: send it
 --   repeat, attempt, state        counted before: send it
---   reused, state                 a live payout with another digest, amount,
+--   duplicate, state              a live payout with another digest, amount,
 --                                 currency or endpoint
 --   void                          this copy was released before it came here
 --   no_limits                     there are none, and ARGV[7] is not "allow"
@@ -154,7 +154,7 @@ if state then
         if entry[1] ~= digest or entry[6] ~= amount or entry[7] ~= ARGV[2]
            or entry[8] ~= ARGV[4]
         then
-            return { 'reused', state, name }
+            return { 'duplicate', state, name }
         end
 
         if not has(flight, copy) then
