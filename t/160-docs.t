@@ -393,11 +393,12 @@ sub test_endpoints {
 
 sub test_service {
     my $doc = document('doc/quickstart.md');
-    my $core = part(document('src/core/gate_callback.c'),
-                    'gate_statuses\[\] = \{', '\n\};');
+    my $header = 'src/core/gate_callback.h';
+    my @words = grep { !/^(?:none|other)$/ }
+                map  { $_->[1] } rows($header, 'STATUS');
 
     told('status', 'doc/quickstart.md', $doc, \&code_span,
-         $core =~ /gate_string\("([^"]+)"\)/g);
+         @words, document($header) =~ /_PARTIAL_SPACES +"(.+)"/);
     told('header', 'doc/quickstart.md', $doc, \&code_span,
          $example =~ /proxy_set_header +(X-Gate-[\w-]+)/g);
 }

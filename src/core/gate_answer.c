@@ -7,17 +7,7 @@
  */
 
 
-#include <string.h>
-
 #include "gate_answer.h"
-
-
-#define gate_is(str, text)                                                    \
-    ((str).len == sizeof(text) - 1                                            \
-     && memcmp((str).data, text, sizeof(text) - 1) == 0)
-
-#define gate_member(doc, parent, text)                                        \
-    gate_json_member(doc, parent, text, sizeof(text) - 1)
 
 
 gate_answer_e
@@ -56,13 +46,11 @@ gate_answer_read(const gate_doc_t *doc, unsigned status, gate_str_t *code)
 
     /* nor is an error without any code known for a refusal */
 
-    if (word->type == GATE_STRING && gate_is(word->value, "error")) {
+    if (gate_says(word, "error")) {
         return (code->len != 0) ? GATE_ANSWER_REFUSED : GATE_ANSWER_UNKNOWN;
     }
 
-    if (word->type == GATE_STRING && gate_is(word->value, "success")
-        && status == 200 && !error.listed)
-    {
+    if (gate_says(word, "success") && status == 200 && !error.listed) {
         return GATE_ANSWER_ACCEPTED;
     }
 
@@ -98,9 +86,7 @@ gate_answer_nothing(const gate_doc_t *doc)
             return 0;
         }
 
-        if (gate_is(n->key, "status")
-            && (n->type != GATE_STRING || !gate_is(n->value, "error")))
-        {
+        if (gate_is(n->key, "status") && !gate_says(n, "error")) {
             return 0;
         }
     }

@@ -17,12 +17,6 @@
 #define GATE_MAX_STRING  (4 * GATE_MAX_PAYMENT_ID)
 
 
-typedef struct {
-    gate_str_t     text;
-    gate_status_e  status;
-} gate_status_t;
-
-
 /* a document, and the first of its fields that cannot be read */
 
 typedef struct {
@@ -42,13 +36,6 @@ typedef struct {
 } gate_sum_t;
 
 
-#define gate_is(str, text)                                                    \
-    ((str).len == sizeof(text) - 1                                            \
-     && memcmp((str).data, text, sizeof(text) - 1) == 0)
-
-#define gate_member(doc, parent, text)                                        \
-    gate_json_member(doc, parent, text, sizeof(text) - 1)
-
 #define gate_sum(parent, name)                                                \
     { name, parent "." name, parent "." name ".amount",                       \
       parent "." name ".currency" }
@@ -58,7 +45,6 @@ static uint32_t gate_callback_id(const gate_doc_t *doc, uint32_t node);
 static int gate_callback_integer(const gate_node_t *node, int64_t *n);
 static uint32_t gate_callback_value(const gate_doc_t *doc, uint32_t parent,
     const char *name);
-static int gate_callback_empty(const gate_doc_t *doc, uint32_t node);
 static void gate_callback_unread(gate_reader_t *reader, const char *path,
     const char *reason);
 static void gate_callback_check_project(gate_reader_t *reader);
@@ -86,17 +72,13 @@ static gate_rc_e gate_callback_invalid(gate_err_t *err, const char *path,
 
 /* what Gate says of payouts */
 
-static const gate_status_t  gate_statuses[] = {
-    { gate_string("processing"), GATE_STATUS_PROCESSING },
-    { gate_string("awaiting clarification"), GATE_STATUS_CLARIFICATION },
-    { gate_string("awaiting retry"), GATE_STATUS_RETRY },
-    { gate_string("success"), GATE_STATUS_SUCCESS },
-    { gate_string("decline"), GATE_STATUS_DECLINE },
-    { gate_string("error"), GATE_STATUS_ERROR },
-    { gate_string("reversed"), GATE_STATUS_REVERSED },
-    { gate_string("partially_paid_out"), GATE_STATUS_PARTIAL },
-    { gate_string("partially paid out"), GATE_STATUS_PARTIAL }
+#define GATE_STATUS_WORD(name, word)  gate_string(word),
+
+static const gate_str_t  gate_status_words[] = {
+    GATE_STATUS_TABLE(GATE_STATUS_WORD)
 };
+
+#undef GATE_STATUS_WORD
 
 
 gate_rc_e
@@ -235,38 +217,11 @@ gate_callback_value(const gate_doc_t *doc, uint32_t parent, const char *name)
 
     node = gate_json_member(doc, parent, name, strlen(name));
 
-    if (node == GATE_NO_NODE || gate_callback_empty(doc, node)) {
+    if (node == GATE_NO_NODE || gate_json_empty(doc, node)) {
         return GATE_NO_NODE;
     }
 
     return node;
-}
-
-
-/* all the ways in which "no value" is written */
-
-static int
-gate_callback_empty(const gate_doc_t *doc, uint32_t node)
-{
-    const gate_node_t  *n;
-
-    n = &doc->nodes[node];
-
-    switch (n->type) {
-
-    case GATE_NULL:
-        return 1;
-
-    case GATE_STRING:
-        return n->value.len == 0;
-
-    case GATE_OBJECT:
-    case GATE_ARRAY:
-        return n->next == node + 1;
-
-    default:
-        return 0;
-    }
 }
 
 
@@ -317,7 +272,6 @@ gate_callback_payment(gate_reader_t *reader, uint32_t payment,
     const gate_node_t  *node;
 
     static const gate_sum_t  sum = gate_sum("payment", "sum");
-    static const gate_str_t  partial = gate_string("partially_paid_out");
 
     id = gate_callback_value(reader->doc, payment, "id");
     node = &reader->doc->nodes[id];
@@ -338,7 +292,7 @@ gate_callback_payment(gate_reader_t *reader, uint32_t payment,
     callback->status = gate_callback_status(callback->status_text);
 
     if (callback->status == GATE_STATUS_PARTIAL) {
-        callback->status_text = partial;
+        callback->status_text = gate_status_word(GATE_STATUS_PARTIAL);
     }
 
     (void) gate_callback_string(reader, payment, "type", "payment.type");
@@ -351,18 +305,30 @@ gate_callback_payment(gate_reader_t *reader, uint32_t payment,
 static gate_status_e
 gate_callback_status(gate_str_t text)
 {
-    size_t  i;
+    unsigned  i;
 
-    for (i = 0; i < sizeof(gate_statuses) / sizeof(gate_statuses[0]); i++) {
+    if (text.len == 0) {
+        return GATE_STATUS_NONE;
+    }
 
-        if (gate_statuses[i].text.len == text.len
-            && memcmp(gate_statuses[i].text.data, text.data, text.len) == 0)
+    for (i = GATE_STATUS_NONE + 1; i < GATE_STATUS_OTHER; i++) {
+
+        if (gate_status_words[i].len == text.len
+            && memcmp(gate_status_words[i].data, text.data, text.len) == 0)
         {
-            return gate_statuses[i].status;
+            return i;
         }
     }
 
-    return text.len ? GATE_STATUS_OTHER : GATE_STATUS_NONE;
+    return gate_is(text, GATE_STATUS_PARTIAL_SPACES) ? GATE_STATUS_PARTIAL
+                                                     : GATE_STATUS_OTHER;
+}
+
+
+gate_str_t
+gate_status_word(gate_status_e status)
+{
+    return gate_status_words[status];
 }
 
 
@@ -579,7 +545,7 @@ gate_callback_operations(gate_reader_t *reader, gate_callback_t *callback)
 
     for (i = list + 1; i < doc->nodes[list].next; i = doc->nodes[i].next) {
 
-        if (!gate_callback_empty(doc, i)
+        if (!gate_json_empty(doc, i)
             && doc->nodes[i].type != GATE_OBJECT)
         {
             gate_callback_unread(reader, "operations", "must have objects");

@@ -13,18 +13,39 @@
 #include "gate_sign.h"
 
 
+/*
+ * payment.status: X(name, word)
+ *
+ * NONE: the callback is not about a payment.  OTHER: one that we do not know.
+ * Both are words of ours.
+ */
+
+#define GATE_STATUS_TABLE(X)                                                  \
+    X(NONE, "none")                                                           \
+    X(PROCESSING, "processing")                                               \
+    X(CLARIFICATION, "awaiting clarification")                                \
+    X(RETRY, "awaiting retry")                                                \
+    X(SUCCESS, "success")                                                     \
+    X(DECLINE, "decline")                                                     \
+    X(ERROR, "error")                                                         \
+    X(REVERSED, "reversed")                                                   \
+    X(PARTIAL, "partially_paid_out")                                          \
+    X(OTHER, "other")
+
+
+/* another spelling of PARTIAL */
+
+#define GATE_STATUS_PARTIAL_SPACES  "partially paid out"
+
+
+#define GATE_STATUS_NAME(name, word)  GATE_STATUS_##name,
+
 typedef enum {
-    GATE_STATUS_NONE = 0,       /* the callback is not about a payment */
-    GATE_STATUS_PROCESSING,
-    GATE_STATUS_CLARIFICATION,
-    GATE_STATUS_RETRY,
-    GATE_STATUS_SUCCESS,
-    GATE_STATUS_DECLINE,
-    GATE_STATUS_ERROR,
-    GATE_STATUS_REVERSED,
-    GATE_STATUS_PARTIAL,
-    GATE_STATUS_OTHER           /* a status that we do not know */
+    GATE_STATUS_TABLE(GATE_STATUS_NAME)
+    GATE_STATUSES
 } gate_status_e;
+
+#undef GATE_STATUS_NAME
 
 
 #define GATE_NO_AMOUNT  INT64_C(-1)
@@ -47,6 +68,8 @@ typedef struct {
     int64_t        paid_total;      /* of successful ones, if all are listed */
 } gate_callback_t;
 
+
+gate_str_t gate_status_word(gate_status_e status);
 
 /*
  * Reads project_id, of the top level or of "general".  Needed before the

@@ -11,16 +11,10 @@
 #include "gate_error.h"
 
 
-#define gate_is(str, text)                                                    \
-    ((str).len == sizeof(text) - 1                                            \
-     && memcmp((str).data, text, sizeof(text) - 1) == 0)
-
-
 static gate_rc_e gate_error_code(const gate_doc_t *doc, uint32_t parent,
     gate_error_t *error);
 static gate_rc_e gate_error_list(const gate_doc_t *doc, uint32_t list,
     gate_error_t *error);
-static unsigned gate_error_empty(const gate_doc_t *doc, uint32_t node);
 
 
 gate_rc_e
@@ -32,9 +26,9 @@ gate_error_read(const gate_doc_t *doc, gate_error_t *error)
     memset(error, 0, sizeof(gate_error_t));
 
     rc = gate_error_code(doc, 0, error);
-    list = gate_json_member(doc, 0, "errors", 6);
+    list = gate_member(doc, 0, "errors");
 
-    if (list == GATE_NO_NODE || gate_error_empty(doc, list)) {
+    if (list == GATE_NO_NODE || gate_json_empty(doc, list)) {
         return rc;
     }
 
@@ -59,9 +53,9 @@ gate_error_list(const gate_doc_t *doc, uint32_t list, gate_error_t *error)
     for (i = list + 1; i < doc->nodes[list].next; i = doc->nodes[i].next) {
 
         error->listed++;
-        code = gate_json_member(doc, i, "code", 4);
+        code = gate_member(doc, i, "code");
 
-        if (code == GATE_NO_NODE || gate_error_empty(doc, code)
+        if (code == GATE_NO_NODE || gate_json_empty(doc, code)
             || gate_error_code(doc, i, error) != GATE_OK)
         {
             rc = GATE_INVALID;
@@ -80,9 +74,9 @@ gate_error_code(const gate_doc_t *doc, uint32_t parent, gate_error_t *error)
     gate_str_t          code;
     const gate_node_t  *n;
 
-    node = gate_json_member(doc, parent, "code", 4);
+    node = gate_member(doc, parent, "code");
 
-    if (node == GATE_NO_NODE || gate_error_empty(doc, node)) {
+    if (node == GATE_NO_NODE || gate_json_empty(doc, node)) {
         return GATE_OK;
     }
 
@@ -103,18 +97,4 @@ gate_error_code(const gate_doc_t *doc, uint32_t parent, gate_error_t *error)
     }
 
     return GATE_OK;
-}
-
-
-static unsigned
-gate_error_empty(const gate_doc_t *doc, uint32_t node)
-{
-    const gate_node_t  *n;
-
-    n = &doc->nodes[node];
-
-    return n->type == GATE_NULL
-           || (n->type == GATE_STRING && n->value.len == 0)
-           || ((n->type == GATE_OBJECT || n->type == GATE_ARRAY)
-               && n->next == node + 1);
 }

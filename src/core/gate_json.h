@@ -10,6 +10,8 @@
 #define _GATE_JSON_H_INCLUDED_
 
 
+#include <string.h>
+
 #include "gate.h"
 
 
@@ -91,6 +93,46 @@ uint32_t gate_json_member(const gate_doc_t *doc, uint32_t parent,
  * a number without fraction and exponent that int64_t holds.
  */
 int gate_json_int64(const gate_node_t *node, int64_t *value);
+
+
+/* text is a literal */
+
+#define gate_is(str, text)                                                    \
+    ((str).len == sizeof(text) - 1                                            \
+     && memcmp((str).data, text, sizeof(text) - 1) == 0)
+
+#define gate_says(node, text)                                                 \
+    ((node)->type == GATE_STRING && gate_is((node)->value, text))
+
+#define gate_member(doc, parent, text)                                        \
+    gate_json_member(doc, parent, text, sizeof(text) - 1)
+
+
+/* null, "", [] and {}: all the ways in which "no value" is written */
+
+static inline int
+gate_json_empty(const gate_doc_t *doc, uint32_t i)
+{
+    const gate_node_t  *n;
+
+    n = &doc->nodes[i];
+
+    switch (n->type) {
+
+    case GATE_NULL:
+        return 1;
+
+    case GATE_STRING:
+        return n->value.len == 0;
+
+    case GATE_OBJECT:
+    case GATE_ARRAY:
+        return n->next == i + 1;
+
+    default:
+        return 0;
+    }
+}
 
 
 #endif /* _GATE_JSON_H_INCLUDED_ */

@@ -95,9 +95,7 @@ static void gate_payout_read(const gate_check_t *check,
     gate_payout_t *payout);
 static void gate_payout_weigh(const gate_check_t *check,
     gate_payout_t *payout);
-static unsigned gate_payout_is(gate_str_t name, const char *word);
 static unsigned gate_payout_names(gate_str_t name, const char *word);
-static unsigned gate_payout_is_set(const gate_doc_t *doc, uint32_t i);
 static unsigned gate_payout_misplaced(const gate_check_t *check,
     const gate_endpoint_t *endpoint);
 static gate_rc_e gate_payout_field(const gate_check_t *check, unsigned field,
@@ -303,7 +301,7 @@ gate_payout_weigh(const gate_check_t *check, gate_payout_t *payout)
     for (i = object + 1; i < next; i = node->next) {
         node = &check->doc->nodes[i];
 
-        if (!gate_payout_is_set(check->doc, i)) {
+        if (gate_json_empty(check->doc, i)) {
             continue;
         }
 
@@ -320,8 +318,8 @@ gate_payout_weigh(const gate_check_t *check, gate_payout_t *payout)
 
         payout->carries = 1;
 
-        if (!gate_payout_is(node->key, "amount")
-            && !gate_payout_is(node->key, "customer_amount"))
+        if (!gate_is(node->key, "amount")
+            && !gate_is(node->key, "customer_amount"))
         {
             payout->foreign = 1;
         }
@@ -330,14 +328,7 @@ gate_payout_weigh(const gate_check_t *check, gate_payout_t *payout)
     id = gate_payout_node(check, GATE_NUMBER_PAYMENT_ID);
 
     payout->moves = payout->carries && currency && id != GATE_NO_NODE
-                    && gate_payout_is_set(check->doc, id);
-}
-
-
-static unsigned
-gate_payout_is(gate_str_t name, const char *word)
-{
-    return name.len == strlen(word) && memcmp(name.data, word, name.len) == 0;
+                    && !gate_json_empty(check->doc, id);
 }
 
 
@@ -355,33 +346,6 @@ gate_payout_names(gate_str_t name, const char *word)
     }
 
     return 0;
-}
-
-
-/* to Gate null, "", [] and {} are no value */
-
-static unsigned
-gate_payout_is_set(const gate_doc_t *doc, uint32_t i)
-{
-    const gate_node_t  *node;
-
-    node = &doc->nodes[i];
-
-    switch (node->type) {
-
-    case GATE_NULL:
-        return 0;
-
-    case GATE_STRING:
-        return node->value.len != 0;
-
-    case GATE_OBJECT:
-    case GATE_ARRAY:
-        return node->next != i + 1;
-
-    default:
-        return 1;
-    }
 }
 
 

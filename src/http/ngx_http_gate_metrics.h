@@ -25,7 +25,6 @@
 
 #define NGX_HTTP_GATE_BUCKETS      12
 #define NGX_HTTP_GATE_SLOTS        256
-#define NGX_HTTP_GATE_STATUSES     (GATE_STATUS_OTHER + 1)
 #define NGX_HTTP_GATE_RESULTS_MAX  64
 
 
@@ -132,7 +131,7 @@ struct ngx_http_gate_series_s {
     ngx_http_gate_key_stat_t      keys[NGX_HTTP_GATE_KEYS];
 
     ngx_http_gate_counter_t       dry_run[NGX_HTTP_GATE_RESULTS_MAX];
-    ngx_http_gate_counter_t       callbacks[NGX_HTTP_GATE_STATUSES]
+    ngx_http_gate_counter_t       callbacks[GATE_STATUSES]
                                            [NGX_HTTP_GATE_RESULTS_MAX];
     ngx_http_gate_counter_t       settlements[NGX_HTTP_GATE_SETTLEMENTS];
 

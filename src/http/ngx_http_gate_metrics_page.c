@@ -68,20 +68,6 @@ static void ngx_http_gate_page_text(ngx_http_gate_page_t *page, u_char *p,
     size_t len);
 
 
-static ngx_str_t  ngx_http_gate_payment_words[NGX_HTTP_GATE_STATUSES] = {
-    ngx_string("none"),
-    ngx_string("processing"),
-    ngx_string("awaiting clarification"),
-    ngx_string("awaiting retry"),
-    ngx_string("success"),
-    ngx_string("decline"),
-    ngx_string("error"),
-    ngx_string("reversed"),
-    ngx_string("partially_paid_out"),
-    ngx_string("other")
-};
-
-
 #define NGX_HTTP_GATE_KEY_WORD(name, word)  ngx_string(word),
 
 static ngx_str_t  ngx_http_gate_key_words[] = {
@@ -372,6 +358,7 @@ static void
 ngx_http_gate_page_callbacks(ngx_http_gate_page_t *page)
 {
     ngx_str_t                labels[6];
+    gate_str_t               status;
     ngx_uint_t               c;
     ngx_http_gate_series_t  *s;
 
@@ -385,8 +372,11 @@ ngx_http_gate_page_callbacks(ngx_http_gate_page_t *page)
     for (s = page->sh->series; s; s = s->next) {
         labels[1] = *ngx_http_gate_page_project(page, s);
 
-        for (c = 0; c < NGX_HTTP_GATE_STATUSES; c++) {
-            labels[3] = ngx_http_gate_payment_words[c];
+        for (c = 0; c < GATE_STATUSES; c++) {
+            status = gate_status_word(c);
+
+            labels[3].len = status.len;
+            labels[3].data = (u_char *) status.data;
 
             ngx_http_gate_page_results(page, labels, 6, s->callbacks[c]);
         }
