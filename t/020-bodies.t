@@ -630,7 +630,7 @@ sub {
 
 
 === TEST 36: many members
---- config eval: ::location('client_body_buffer_size 1m;')
+--- config eval: ::location('client_body_buffer_size 1m; gate_max_values 65536;')
 --- request eval
 "POST /v2/info/x\n{\"general\":{}" . CORE::join('', map { ",\"k$_\":[$_,{}]" } 1 .. 5000) . '}'
 --- response_headers
