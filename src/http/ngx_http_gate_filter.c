@@ -90,8 +90,14 @@ ngx_http_gate_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_next_body_filter(r, in);
     }
 
-    if (ctx->out.copy != NULL) {
-        ngx_http_gate_outcome_body(ctx, in);
+    /*
+     * the end of an answer is told as soon as filters have returned: the client
+     * may send a corrected payout right after it, and the request may linger
+     * for seconds
+     */
+
+    if (ctx->out.copy != NULL && ngx_http_gate_outcome_body(ctx, in)) {
+        ngx_http_gate_finish(ctx);
     }
 
     if (ctx->gate.held != NULL) {

@@ -13,7 +13,6 @@
 
 #include "gate_answer.h"
 
-#include "ngx_http_gate_finish.h"
 #include "ngx_http_gate_outcome.h"
 
 
@@ -142,13 +141,7 @@ ngx_http_gate_outcome_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 }
 
 
-/*
- * The end of an answer is told as soon as filters have returned: the client
- * may send a corrected payout right after it, and the request may linger for
- * seconds.
- */
-
-void
+ngx_uint_t
 ngx_http_gate_outcome_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in)
 {
     for ( /* void */ ; in; in = in->next) {
@@ -159,9 +152,10 @@ ngx_http_gate_outcome_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in)
 
         if (in->buf->last_buf) {
             ctx->gate.end = 1;
-            ngx_http_gate_finish(ctx);
         }
     }
+
+    return ctx->gate.end;
 }
 
 

@@ -29,12 +29,13 @@ ngx_uint_t ngx_http_gate_outcome_cached(ngx_http_request_t *r);
 /*
  * Gate's answer to a payout in the ledger: it is asked for without
  * compression, read as it passes, and told to the ledger, at the latest with
- * the end of the request.
+ * the end of the request.  The body tells whether its end was seen.
  */
 void ngx_http_gate_outcome_plain(ngx_http_request_t *r);
 void ngx_http_gate_outcome_header(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
-void ngx_http_gate_outcome_body(ngx_http_gate_ctx_t *ctx, ngx_chain_t *in);
+ngx_uint_t ngx_http_gate_outcome_body(ngx_http_gate_ctx_t *ctx,
+    ngx_chain_t *in);
 void ngx_http_gate_outcome_report(ngx_http_gate_ctx_t *ctx);
 
 
