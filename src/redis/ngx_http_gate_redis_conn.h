@@ -136,12 +136,18 @@ struct ngx_http_gate_redis_op_s {
 };
 
 
-/* ngx_http_gate_redis.c: commands */
+/* ngx_http_gate_redis_text.c: commands as bytes */
 
 size_t ngx_http_gate_redis_format(u_char *text, ngx_uint_t argc,
     ngx_str_t *argv);
+size_t ngx_http_gate_redis_size(ngx_uint_t argc, ngx_str_t *argv);
+u_char *ngx_http_gate_redis_write_args(u_char *p, ngx_uint_t argc,
+    ngx_str_t *argv);
 ngx_int_t ngx_http_gate_redis_append(ngx_http_gate_redis_link_t *link,
     redisCallbackFn *fn, void *data, u_char *text, size_t len);
+
+/* ngx_http_gate_redis.c: commands */
+
 void ngx_http_gate_redis_flush(ngx_http_gate_redis_t *rc);
 void ngx_http_gate_redis_refuse_waiting(ngx_http_gate_redis_t *rc);
 void ngx_http_gate_redis_deadline_handler(ngx_event_t *ev);
