@@ -366,7 +366,7 @@ sub explains_safely {
     my $start = time;
 
     ($code, $output) = gatesig("{$many,\"signature\":\"$wrong\"}", 'verify',
-        '--explain', '--key-file', 'KEY');
+        '--explain', '--key-file', 'KEY', '--max-values', 65536);
 
     is($code, 1, 'a large object: exit code');
     like($output, qr/^likely cause: not found/m, 'a large object');
@@ -457,6 +457,20 @@ sub bad_input {
 
     outcome('deeper', ['{"a":[[]]}', 'canonical', '--max-depth', 2], 2, '',
         "gatesig: standard input: nesting is too deep at byte 6\n");
+
+    my $many = '{"a":[' . join(',', (1) x 4094) . ']}';
+    outcome('4096 values', [$many, 'canonical'], 0,
+        join(';', map { "a:$_:1" } 0 .. 4093) . "\n");
+    outcome('one value more', [$many =~ s/1\]/1,1]/r, 'canonical'], 2, '',
+        "gatesig: standard input: too many values at byte 8195\n");
+    outcome('more values', [$many =~ s/1\]/1,1]/r, 'canonical',
+        '--max-values=4097'], 0,
+        join(';', map { "a:$_:1" } 0 .. 4094) . "\n");
+    outcome('fewer values', ['{"a":[1]}', 'canonical', '--max-values', 2], 2,
+        '', "gatesig: standard input: too many values at byte 7\n");
+    outcome('a key that Gate loses', ['{"a":1,"0":{"b":2}}', 'canonical'], 2,
+        '', 'gatesig: standard input: object or array under a top-level '
+            . "key that is empty or 0 at byte 11\n");
     outcome('no such file', ['', 'canonical', "$dir/none"], 2, '',
         qr/^gatesig: \Q$dir\E\/none: No such file or directory$/);
     outcome('a directory', ['', 'canonical', $dir], 2, '',
@@ -498,6 +512,8 @@ sub bad_usage {
             4294967296],
         [qr/bad value of "--max-depth"/,    'canonical', '--max-depth', 513],
         [qr/bad value of "--max-depth"/,    'canonical', '--max-depth', ''],
+        [qr/bad value of "--max-values"/,   'canonical', '--max-values', 65537],
+        [qr/bad value of "--max-values"/,   'canonical', '--max-values=0'],
         [qr/bad value of "--key-file"/,     'verify',
             map { ('--key-file', 'KEY') } 1 .. 9],
         [qr/one file only, not also "b"/,   'canonical', 'a', 'b'],

@@ -218,6 +218,7 @@ my $money = '{"general":{"payment_id":"payment_47"},"payment":{"amount":1,"curre
 --- request eval
 ::table(
     ['/off/v2/payment/mobile/payout', '{}'],
+    ['/off/v2/payment/mobile/payout', '{"0":{},"":[],"00":{"":{"0":1}}}'],
     ['/off/v2/payment/mobile/payout', '{"payment":{"amount":-1,"currency":7},"general":{"payment_id":[]}}'],
 );
 ::requests()

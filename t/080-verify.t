@@ -658,6 +658,7 @@ X-Result: bad_method
 ! passes('decimals', more('"rates":[1.10,100.00,0.1,1e25,-0.0,1E-7,123456789.123456789,9007199254740993,12345678901234567890]'))
 ! passes('unicode', more("\"memo\":\"\x{411}\x{430}\x{439}\x{442} \x{1f600} \x{20b8}\",\"\x{438}\x{43c}\x{44f}\":[\"\\u0412\\ud83d\\ude00\\/\\n\"]"))
 ! passes('literals and empty ones', more('"a":null,"b":true,"c":false,"d":{},"e":[],"f":"","":"empty key","g:h":{":":1}'))
+! post('a key that Gate loses', signed_text('{"project_id":1234,"0":{"a":"x"}}'), 'bad_json', project => 1234, message => 'body is not acceptable JSON: object or array under a top-level key that is empty or 0 at byte 23')
 ! passes('a nesting of 31', more('"deep":' . '{"a":' x 30 . '1' . '}' x 30))
 
 

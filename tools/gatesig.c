@@ -38,6 +38,7 @@ static int gatesig_key_file(gatesig_args_t *args, const char *value);
 static int gatesig_project_id(gatesig_args_t *args, const char *value);
 static int gatesig_order(gatesig_args_t *args, const char *value);
 static int gatesig_max_depth(gatesig_args_t *args, const char *value);
+static int gatesig_max_values(gatesig_args_t *args, const char *value);
 static int gatesig_top_level(gatesig_args_t *args, const char *value);
 static int gatesig_set_explain(gatesig_args_t *args, const char *value);
 static int gatesig_no_newline(gatesig_args_t *args, const char *value);
@@ -66,6 +67,8 @@ static const char  gatesig_help[] =
     "  --order O        natural (default) or bytes; verify accepts both\n"
     "                   without it\n"
     "  --max-depth N    levels of nesting that are accepted, 32 unless told\n"
+    "  --max-values N   values, objects and arrays that are accepted, 4096\n"
+    "                   unless told\n"
     "  --explain        verify says what was compared and why it differs;\n"
     "                   the output can hold a person's data and a signature\n"
     "  -n               no newline after the string or the signature\n"
@@ -80,6 +83,7 @@ static const gatesig_option_t  gatesig_options[] = {
     { "--project-id", 1, gatesig_project_id },
     { "--order", 1, gatesig_order },
     { "--max-depth", 1, gatesig_max_depth },
+    { "--max-values", 1, gatesig_max_values },
     { "--top-level", 0, gatesig_top_level },
     { "--explain", 0, gatesig_set_explain },
     { "-n", 0, gatesig_no_newline }
@@ -143,6 +147,7 @@ gatesig_parse(gatesig_args_t *args, int argc, char **argv)
     args->order = GATE_ORDER_NATURAL;
     args->any_order = 1;
     args->max_depth = GATE_MAX_DEPTH;
+    args->max_values = GATE_MAX_VALUES;
     operands = 0;
 
     for (i = 1; i < argc; i += n) {
@@ -329,6 +334,13 @@ static int
 gatesig_max_depth(gatesig_args_t *args, const char *value)
 {
     return gatesig_number(value, GATE_DEPTH_LIMIT, &args->max_depth);
+}
+
+
+static int
+gatesig_max_values(gatesig_args_t *args, const char *value)
+{
+    return gatesig_number(value, GATE_MAX_NODES, &args->max_values);
 }
 
 

@@ -40,6 +40,7 @@ typedef struct {
     unsigned            explain;
     uint32_t            project_id;     /* 0: none */
     uint32_t            max_depth;
+    uint32_t            max_values;
     unsigned            nkeys;
     const char         *key_files[GATESIG_KEYS];
     const char         *file;           /* NULL: standard input */

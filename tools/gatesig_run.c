@@ -188,8 +188,9 @@ gatesig_read(gatesig_t *sig)
 
     text.data = sig->text;
 
-    rc = gate_json_parse(&sig->doc, &sig->pool, text, sig->args.max_depth,
-                         &sig->err);
+    rc = gate_json_parse_values(&sig->doc, &sig->pool, text,
+                                sig->args.max_depth, sig->args.max_values,
+                                &sig->err);
 
     return (rc == GATE_OK) ? GATESIG_OK : gatesig_refuse(sig, rc);
 }
@@ -413,7 +414,8 @@ gatesig_refuse(const gatesig_t *sig, gate_rc_e rc)
                             "out of memory, or OpenSSL failed");
     }
 
-    path = (rc != GATE_JSON && err->path != NULL) ? err->path : "";
+    path = (rc != GATE_JSON && rc != GATE_VALUES && err->path != NULL)
+           ? err->path : "";
 
     fprintf(stderr, "gatesig: %s: %s%s%s at byte %lu\n",
             gatesig_name(&sig->args), path, (*path != '\0') ? " " : "",

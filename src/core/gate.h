@@ -23,7 +23,8 @@
 
 #define GATE_MAX_TEXT       (64 * 1024 * 1024)
 #define GATE_MAX_NODES      65536
-#define GATE_MAX_PATHS(len) (64 * 1024 + 4 * (size_t) (len))
+#define GATE_MAX_PATHS(len, n)                                                \
+    (32 * 1024 + 4 * (size_t) (len) + 64 * (size_t) (n))
 
 #define GATE_MAX_VALUES     4096    /* default limit of values */
 

@@ -54,6 +54,8 @@ static gate_rc_e gate_canon_leaf(gate_flat_t *flat, const gate_node_t *node);
 static void gate_canon_insert(gate_flat_t *flat, const gate_insert_t *insert);
 static gate_leaf_t *gate_canon_add(gate_canon_t *canon);
 static gate_rc_e gate_canon_room(gate_flat_t *flat, size_t len);
+static gate_rc_e gate_canon_enter(gate_flat_t *flat, const gate_node_t *nodes,
+    uint32_t i);
 static unsigned gate_canon_dropped(const gate_node_t *node);
 static gate_rc_e gate_canon_path(gate_flat_t *flat, const gate_node_t *node,
     gate_path_t *path);
@@ -100,7 +102,7 @@ gate_canon_build(gate_canon_t *canon, gate_pool_t *pool, const gate_doc_t *doc,
     flat.pool = pool;
     flat.paths = gate_pool_alloc(pool, doc->n * sizeof(gate_path_t));
     flat.err = err;
-    flat.room = GATE_MAX_PATHS(doc->text.len);
+    flat.room = GATE_MAX_PATHS(doc->text.len, doc->n);
 
     if (canon->leaves == NULL || canon->order == NULL || canon->scratch == NULL
         || flat.paths == NULL)
@@ -292,6 +294,33 @@ gate_canon_room(gate_flat_t *flat, size_t len)
 }
 
 
+/*
+ * Gate drops a top-level key that PHP takes for empty from the paths of what
+ * is in it: such a document can be read as another one.  It is never simple.
+ */
+
+static gate_rc_e
+gate_canon_enter(gate_flat_t *flat, const gate_node_t *nodes, uint32_t i)
+{
+    const gate_node_t  *node;
+
+    node = &nodes[i];
+
+    if (i == 0 || node->parent != 0 || node->next == i + 1
+        || node->key.len > 1
+        || (node->key.len == 1 && node->key.data[0] != '0'))
+    {
+        return GATE_OK;
+    }
+
+    flat->err->reason = "object or array under a top-level key that "
+                        "is empty or 0";
+    flat->err->path = NULL;
+
+    return GATE_JSON;
+}
+
+
 static gate_rc_e
 gate_canon_flatten(gate_flat_t *flat, const gate_doc_t *doc,
     const gate_insert_t *insert)
@@ -312,8 +341,11 @@ gate_canon_flatten(gate_flat_t *flat, const gate_doc_t *doc,
 
         if (node->type == GATE_OBJECT || node->type == GATE_ARRAY) {
 
-            rc = (i == 0) ? GATE_OK
-                          : gate_canon_path(flat, node, &flat->paths[i]);
+            rc = gate_canon_enter(flat, doc->nodes, i);
+
+            if (rc == GATE_OK && i != 0) {
+                rc = gate_canon_path(flat, node, &flat->paths[i]);
+            }
 
             if (insert != NULL && insert->container == i) {
                 gate_canon_insert(flat, insert);

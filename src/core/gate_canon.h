@@ -61,7 +61,8 @@ typedef gate_rc_e (*gate_sink_pt)(void *data, const unsigned char *p,
 /*
  * Flattens the document into leaves and sorts them.  insert is NULL or one
  * leaf to add.  Returns GATE_OK, GATE_JSON where the paths are too long
- * altogether (GATE_MAX_PATHS), or GATE_ERROR.
+ * altogether (GATE_MAX_PATHS) or begin with a key that Gate drops, or
+ * GATE_ERROR.
  */
 gate_rc_e gate_canon_build(gate_canon_t *canon, gate_pool_t *pool,
     const gate_doc_t *doc, const gate_insert_t *insert, gate_order_e order,

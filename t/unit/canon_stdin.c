@@ -43,7 +43,8 @@ static void stdout_digest(const gate_doc_t *doc, gate_str_t path,
 static void stdin_answer(uint32_t project, int top_level, gate_str_t secret,
     gate_str_t path, gate_str_t text);
 static void stdin_document(gate_pool_t *pool, gate_doc_t *doc,
-    gate_key_t *key, uint32_t project, int top_level, gate_str_t path);
+    gate_canon_t *canon, gate_key_t *key, uint32_t project, int top_level,
+    gate_str_t path);
 
 
 int
@@ -82,15 +83,21 @@ static void
 stdin_answer(uint32_t project, int top_level, gate_str_t secret,
     gate_str_t path, gate_str_t text)
 {
-    gate_rc_e    rc;
-    gate_doc_t   doc;
-    gate_err_t   err;
-    gate_key_t  *key;
-    gate_pool_t  pool;
+    gate_rc_e      rc;
+    gate_doc_t     doc;
+    gate_err_t     err;
+    gate_key_t    *key;
+    gate_pool_t    pool;
+    gate_canon_t   canon;
 
     gate_pool_init(&pool, NULL, 0);
 
     rc = gate_json_parse(&doc, &pool, text, GATE_MAX_DEPTH, &err);
+
+    if (rc == GATE_OK) {
+        rc = gate_canon_build(&canon, &pool, &doc, NULL, GATE_ORDER_NATURAL,
+                              &err);
+    }
 
     stdout_number(rc);
     stdout_number(err.offset);
@@ -103,7 +110,7 @@ stdin_answer(uint32_t project, int top_level, gate_str_t secret,
             stdin_fail("gate_key_create() failed");
         }
 
-        stdin_document(&pool, &doc, key, project, top_level, path);
+        stdin_document(&pool, &doc, &canon, key, project, top_level, path);
         gate_key_destroy(key);
     }
 
@@ -112,28 +119,21 @@ stdin_answer(uint32_t project, int top_level, gate_str_t secret,
 
 
 static void
-stdin_document(gate_pool_t *pool, gate_doc_t *doc, gate_key_t *key,
-    uint32_t project, int top_level, gate_str_t path)
+stdin_document(gate_pool_t *pool, gate_doc_t *doc, gate_canon_t *canon,
+    gate_key_t *key, uint32_t project, int top_level, gate_str_t path)
 {
     gate_rc_e         rc;
     gate_err_t        err;
-    gate_canon_t      canon;
     gate_splice_t     splice;
     gate_verified_t   result;
 
-    if (gate_canon_build(&canon, pool, doc, NULL, GATE_ORDER_NATURAL, &err)
-        != GATE_OK)
-    {
-        stdin_fail("gate_canon_build() failed");
-    }
-
-    stdout_string(key, &canon);
-    (void) gate_canon_sort(&canon, GATE_ORDER_BYTES);
-    stdout_string(key, &canon);
+    stdout_string(key, canon);
+    (void) gate_canon_sort(canon, GATE_ORDER_BYTES);
+    stdout_string(key, canon);
 
     stdout_digest(doc, path, NULL);
 
-    stdout_number(gate_verify(&key, 1, doc, &canon, &result));
+    stdout_number(gate_verify(&key, 1, doc, canon, &result));
     stdout_number(result.place);
     stdout_number(result.order);
 
@@ -146,14 +146,14 @@ stdin_document(gate_pool_t *pool, gate_doc_t *doc, gate_key_t *key,
 
     stdout_digest(doc, path, &splice);
 
-    if (gate_canon_build(&canon, pool, doc, gate_splice_insert(&splice),
+    if (gate_canon_build(canon, pool, doc, gate_splice_insert(&splice),
                          GATE_ORDER_NATURAL, &err)
         != GATE_OK)
     {
         stdin_fail("gate_canon_build() failed");
     }
 
-    stdout_body(key, &splice, doc, &canon);
+    stdout_body(key, &splice, doc, canon);
 }
 
 

@@ -103,8 +103,12 @@ class Pairs:
         """A small one, so that pairs are often close."""
         while True:
             text = self.writer.document()
-            if len(text) < 1500:
+            if len(text) >= 1500:
+                continue
+            try:
                 return reference.read(text)
+            except reference.Refused:
+                pass
 
     def equal(self):
         """The same document twice."""
@@ -298,6 +302,8 @@ def removed(value, place):
 def compare(helper, pairs, kind, counts):
     """Compare the digests of one pair with what it is."""
     values = getattr(pairs, kind)()
+    while any(map(reference.loses_key, values)):
+        values = getattr(pairs, kind)()
     # paths that sort alike are signed in the order of the document
     texts = [pairs.write(value, kind != "alike") for value in values]
     top_level = pairs.random.random() < 0.3

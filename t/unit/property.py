@@ -226,8 +226,11 @@ def compare_vectors(core):
 def compare_signed(core, writer, secret):
     """A document signed here, in either order, verifies there."""
     text = writer.document()
-    value = [pair for pair in reference.read(text)
-             if pair[0] not in ("signature", "signed")]
+    try:
+        value = [pair for pair in reference.read(text)
+                 if pair[0] not in ("signature", "signed")]
+    except reference.Refused:
+        return
     order = writer.random.choice(("natural", "bytes"))
     string = reference.canonical(reference.Object(value), order)
     signature = reference.sign(secret, string).encode()

@@ -43,7 +43,15 @@ def read(text, max_depth=MAX_DEPTH):
     if not isinstance(value, Object):
         raise Refused("not an object")
     check(value, max_depth)
+    if loses_key(value):
+        raise Refused("a key that Gate loses")
     return value
+
+
+def loses_key(value):
+    """Tell whether Gate drops a top-level key from the paths below it."""
+    return any(key in ("", "0") and isinstance(item, list) and item
+               for key, item in value)
 
 
 def refuse(name):

@@ -23,6 +23,9 @@ static void test_orders(void);
 static void test_insert(void);
 static void test_writing(void);
 static void test_paths(void);
+static void test_paths_of_texts(void);
+static void test_room(const char *text, size_t len, const char *what);
+static void test_lost_keys(void);
 static void test_shared(void);
 
 
@@ -38,6 +41,8 @@ main(void)
     test_insert();
     test_writing();
     test_paths();
+    test_paths_of_texts();
+    test_lost_keys();
     test_shared();
 
     return test_done();
@@ -75,7 +80,9 @@ test_strings(void)
         { "{\"a\":{},\"b\":[],\"c\":[[],{}]}", "" },
         { "{\"a\":[10,[20,{\"x\":30}]]}", "a:0:10;a:1:0:20;a:1:1:x:30" },
         { "{\"a:b\":{\"::\":1},\":\":2}", ":::2;a::b::::::1" },
-        { "{\"\":{\"\":{\"\":1}},\"b\":2}", ":::1;b:2" },
+        { "{\"a\":{\"\":{\"\":1},\"0\":[3]},\"b\":2}",
+          "a:0:0:3;a:::1;b:2" },
+        { "{\"0\":{},\"\":[],\"00\":{\"a\":1}}", "00:a:1" },
         { "{\"\":1,\"0\":2}", ":1;0:2" },
         { "{\"signature\":1,\"a\":{\"signature\":{\"b\":1},\"c\":2}}",
           "a:c:2" },
@@ -586,6 +593,114 @@ test_paths(void)
 
     test_free(&test);
     free(text);
+}
+
+
+/* what a large body of a client has is not refused by that bound */
+
+static void
+test_paths_of_texts(void)
+{
+    char    *text, *p;
+    size_t   i;
+
+    static const char  name[] =
+        "name_of_a_member_of_an_item_of_a_list_of_a_client";
+
+    text = malloc(2 * 1024 * 1024);
+
+    /* paths of 60 bytes, and values of one digit */
+
+    p = text + sprintf(text, "{\"list\":[");
+
+    for (i = 0; i < 2040; i++) {
+        p += sprintf(p, "%s{\"%s\":1}", i != 0 ? "," : "", name);
+    }
+
+    p += sprintf(p, "]}");
+    test_room(text, p - text, "4,000 nodes with paths of 60 bytes");
+
+    /* the same path before each digit of a list */
+
+    p = text + sprintf(text, "{\"customer\":{\"%s\":[1", name);
+
+    for (i = 1; i < 4090; i++) {
+        p += sprintf(p, ",1");
+    }
+
+    p += sprintf(p, "]}}");
+    test_room(text, p - text, "4,090 digits below a path of 60 bytes");
+
+    /* ten long texts in a megabyte */
+
+    p = text + sprintf(text, "{\"general\":{}");
+
+    for (i = 0; i < 10; i++) {
+        p += sprintf(p, ",\"%s_%zu\":\"", name, i);
+        memset(p, 't', 104000);
+        p += 104000;
+        p += sprintf(p, "\"");
+    }
+
+    p += sprintf(p, "}");
+    test_room(text, p - text, "a megabyte of long texts");
+
+    free(text);
+}
+
+
+static void
+test_room(const char *text, size_t len, const char *what)
+{
+    gate_rc_e     rc;
+    test_doc_t    test;
+    gate_canon_t  canon;
+
+    test_parse(&test, text, len, GATE_MAX_DEPTH);
+
+    rc = gate_canon_build(&canon, &test.pool, &test.doc, NULL,
+                          GATE_ORDER_NATURAL, &test.err);
+
+    ok(test.rc == GATE_OK && rc == GATE_OK, "%s, in %zu bytes", what, len);
+
+    test_free(&test);
+}
+
+
+/* Gate would drop these keys from the paths below them */
+
+static void
+test_lost_keys(void)
+{
+    size_t        i;
+    gate_rc_e     rc;
+    test_doc_t    test;
+    gate_canon_t  canon;
+
+    static const struct {
+        const char  *text;
+        size_t       offset;
+    } texts[] = {
+        { "{\"0\":{\"a\":\"x\"}}", 5 },
+        { "{\"\":{\"a\":\"x\"}}", 4 },
+        { "{\"a\":{},\"0\":[1]}", 12 },
+        { "{\"\\u0030\":[[]]}", 10 },
+        { "{\"general\":{\"a\":1},\"\":{\"\":{\"\":1}}}", 22 }
+    };
+
+    for (i = 0; i < test_count(texts); i++) {
+        test_parse(&test, texts[i].text, strlen(texts[i].text),
+                   GATE_MAX_DEPTH);
+
+        rc = gate_canon_build(&canon, &test.pool, &test.doc, NULL,
+                              GATE_ORDER_BYTES, &test.err);
+
+        ok(test.rc == GATE_OK && rc == GATE_JSON && test.err.path == NULL
+           && test.err.offset == texts[i].offset,
+           "%s is refused (at %zu)", texts[i].text, test.err.offset);
+
+        test_free(&test);
+    }
 }
 
 
