@@ -110,6 +110,13 @@ ngx_http_gate_redis_guard_string(const redisReadTask *task, char *str,
 
     link = task->privdata;
 
+    /* hiredis has both bytes, and skips them unseen after a counted string */
+
+    if (str[len] != CR || str[len + 1] != LF) {
+        ngx_http_gate_redis_reject(link, "string of another length");
+        return NULL;
+    }
+
     return link->objects->createString(task, str, len);
 }
 
