@@ -12,7 +12,7 @@ use warnings;
 use lib 't/lib';
 
 use Gate::Dead;
-use Gate::Env;
+use Gate::Env qw( read_file root );
 use Gate::FakeRedis;
 use Gate::Http;
 use Gate::Http2;
@@ -81,6 +81,12 @@ sub json_requests { return [ map { "POST /v2/info/x\n$_->[0]" } @json ] }
 sub json_bodies { return [ map { not_json(@$_[1, 2]) } @json ] }
 
 # Requests on one connection that is kept.
+
+# nginx's own errors, as in conf.example
+
+our ($example_pages) = read_file(root() . '/conf.example')
+    =~ /^(\s+error_page\s.*?)^\s+# Prometheus/ms
+    or die "no error_page in conf.example\n";
 
 sub all_on_one_connection {
     my $conn = Gate::Http::Connection->new();
@@ -844,3 +850,45 @@ sub {
 --- response_body eval
 my $many = ::refusal('gw_too_large', 'request body has too many values', 1234);
 [ qr/^\{"general":/, $many, $many, qr/^\{"general":/, $many ]
+
+
+
+=== TEST 40: refusals through an error_page keep the connection, and what they were
+--- config eval
+'add_header X-Asked "$request_method $uri" always;' . $::example_pages . '
+    location /v2/ {
+        gate_sign   kz;
+        proxy_pass  http://gate;
+    }'
+--- request
+POST /v2/info/x
+{"general":1}
+--- error_code: 400
+--- response_headers
+X-Gate-Source: gateway
+X-Asked: POST /v2/info/x
+--- response_body eval: ::refusal('2004', 'general must be an object', 1234)
+--- after eval
+sub {
+    Test::More::is(::all_on_one_connection(),
+                   '200 422 415 415 403 400 405 405 200', 'all answers');
+}
+
+
+
+=== TEST 41: what is no request is answered with 400, and logged at info only
+--- config eval
+$::example_pages . '
+    location /v2/ {
+        gate_sign   kz;
+        proxy_pass  http://gate;
+    }'
+--- raw_request eval
+"\"name\":\"Ivan\",\"number\":\"4111111111111111\"}\r\n\r\n"
+--- error_code: 400
+--- response_headers
+X-Gate-Source: gateway
+--- response_body eval
+::refusal('gw_request', 'the gateway does not take this request: see the status')
+--- no_error_log eval
+qr/\[(?!info|debug)\w+\].*4111111111111111/

@@ -148,6 +148,12 @@ struct ngx_http_gate_ctx_s {
     ngx_http_gate_ctx_state_e  state;     /* see ngx_http_gate_ctx_move() */
     unsigned                   inbound:1; /* a callback, else a payout */
 
+    /* by reply.c, before an error_page */
+    ngx_str_t                  uri;
+    ngx_str_t                  method_name;
+    ngx_uint_t                 method;
+    unsigned                   keepalive:1;
+
     ngx_http_gate_ctx_wait_t   wait;
     ngx_http_gate_ctx_out_t    out;
     ngx_http_gate_ctx_in_t     in;

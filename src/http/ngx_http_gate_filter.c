@@ -47,14 +47,20 @@ ngx_http_gate_filter_init(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_gate_header_filter(ngx_http_request_t *r)
 {
-    ngx_int_t             rc;
-    ngx_http_gate_ctx_t  *ctx;
+    ngx_int_t                  rc;
+    ngx_http_gate_ctx_t       *ctx;
+    ngx_http_core_loc_conf_t  *clcf;
 
     if (r != r->main) {
         return ngx_http_next_header_filter(r);
     }
 
     ctx = ngx_http_gate_get_ctx(r);
+
+    if (ctx != NULL && ctx->keepalive) {
+        clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+        r->keepalive = (clcf->keepalive_timeout != 0);
+    }
 
     if (ctx == NULL || ctx->state == NGX_HTTP_GATE_CTX_ANSWERED) {
         return ngx_http_next_header_filter(r);

@@ -143,6 +143,15 @@ ngx_http_gate_reply_handler(ngx_http_request_t *r)
     status = ngx_http_gate_result_status(ctx->result);
 
     if (ngx_http_gate_has_error_page(r, status)) {
+
+        /* nginx takes a 400 for a request that it could not read */
+
+        ctx->keepalive = r->keepalive;
+
+        ctx->uri = r->uri;
+        ctx->method = r->method;
+        ctx->method_name = r->method_name;
+
         return status;
     }
 
@@ -208,6 +217,15 @@ ngx_http_gate_error_handler(ngx_http_request_t *r)
     }
 
     if (ctx->state == NGX_HTTP_GATE_CTX_REFUSED) {
+
+        /* logs tell what was refused, not which page says so */
+
+        if (ctx->uri.len) {
+            r->uri = ctx->uri;
+            r->method = ctx->method;
+            r->method_name = ctx->method_name;
+        }
+
         status = r->err_status ? r->err_status
                                : ngx_http_gate_result_status(ctx->result);
 
