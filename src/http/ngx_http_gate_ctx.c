@@ -12,10 +12,7 @@
 
 #include "gate_safe.h"
 
-#include "ngx_http_gate_count.h"
 #include "ngx_http_gate_ctx.h"
-#include "ngx_http_gate_finish.h"
-#include "ngx_http_gate_outcome.h"
 
 
 static void ngx_http_gate_ctx_cleanup(void *data);
@@ -52,7 +49,7 @@ ngx_http_gate_get_ctx(ngx_http_request_t *r)
 
 
 ngx_http_gate_ctx_t *
-ngx_http_gate_create_ctx(ngx_http_request_t *r)
+ngx_http_gate_create_ctx(ngx_http_request_t *r, ngx_http_gate_end_pt end)
 {
     ngx_pool_cleanup_t   *cln;
     ngx_http_gate_ctx_t  *ctx;
@@ -68,6 +65,7 @@ ngx_http_gate_create_ctx(ngx_http_request_t *r)
     ngx_memzero(ctx, sizeof(ngx_http_gate_ctx_t));
 
     ctx->request = r;
+    ctx->end = end;
     ctx->status = NGX_DONE;
 
     ngx_http_set_ctx(r, ctx, ngx_http_gate_module);
@@ -83,21 +81,7 @@ ngx_http_gate_ctx_cleanup(void *data)
 {
     ngx_http_gate_ctx_t *ctx = data;
 
-    if (ctx->wait.resume.posted) {
-        ngx_delete_posted_event(&ctx->wait.resume);
-    }
-
-    ngx_http_gate_finish_cancel(ctx);
-
-    ngx_http_gate_count(ctx);
-
-    if (ctx->out.copy != NULL) {
-        ngx_http_gate_outcome_report(ctx);
-    }
-
-    if (ctx->in.delivery != NULL) {
-        ngx_http_gate_delivery_end(ctx->in.delivery, ctx->in.delivered);
-    }
+    ctx->end(ctx);
 }
 
 

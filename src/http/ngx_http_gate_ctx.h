@@ -21,6 +21,8 @@
 
 typedef struct ngx_http_gate_ctx_s  ngx_http_gate_ctx_t;
 
+typedef void (*ngx_http_gate_end_pt)(ngx_http_gate_ctx_t *ctx);
+
 /*
  * A part of the work on a request: returns what the PRECONTENT handler is to
  * return, NGX_AGAIN to wait for ngx_http_gate_wake().
@@ -127,12 +129,17 @@ typedef struct {
     off_t                      rest;      /* of that answer */
     ngx_event_t                finish;    /* what filters leave to be done */
 
+    /* of filter.c: sends answer behind headers that were sent */
+    ngx_int_t                (*send)(ngx_http_request_t *r,
+                                     ngx_http_gate_ctx_t *ctx);
+
     unsigned                   replaced:1; /* it was sent */
 } ngx_http_gate_ctx_reply_t;
 
 
 struct ngx_http_gate_ctx_s {
     ngx_http_request_t        *request;
+    ngx_http_gate_end_pt       end;       /* as the request is over */
     ngx_http_gate_project_t   *project;   /* NULL: not known, so far */
     ngx_str_t                  payment_id;
     ngx_str_t                  currency;
@@ -169,9 +176,11 @@ struct ngx_http_gate_ctx_s {
 ngx_http_gate_ctx_t *ngx_http_gate_get_ctx(ngx_http_request_t *r);
 
 /*
- * Returns a new context, NULL where there is no memory.
+ * Returns a new context, NULL where there is no memory.  end is called once,
+ * with the request's last cleanup.
  */
-ngx_http_gate_ctx_t *ngx_http_gate_create_ctx(ngx_http_request_t *r);
+ngx_http_gate_ctx_t *ngx_http_gate_create_ctx(ngx_http_request_t *r,
+    ngx_http_gate_end_pt end);
 
 /*
  * The only writer of ctx->state.  A move that must not be is logged at ALERT,

@@ -24,6 +24,8 @@ static ngx_int_t ngx_http_gate_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_gate_held_body(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_gate_send_answer(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
 static off_t ngx_http_gate_swallow(ngx_chain_t *in);
 
 
@@ -65,6 +67,8 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
     if (ctx == NULL || ctx->state == NGX_HTTP_GATE_CTX_ANSWERED) {
         return ngx_http_next_header_filter(r);
     }
+
+    ctx->reply.send = ngx_http_gate_send_answer;
 
     rc = ctx->inbound ? ngx_http_gate_inbound_header(r, ctx)
                       : ngx_http_gate_outbound_header(r, ctx);
@@ -148,7 +152,7 @@ ngx_http_gate_held_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_http_gate_send_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     ngx_chain_t  out;

@@ -18,11 +18,5 @@
  */
 ngx_int_t ngx_http_gate_filter_init(ngx_conf_t *cf);
 
-/*
- * Sends ctx->reply.answer behind headers that were sent.
- */
-ngx_int_t ngx_http_gate_send_answer(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx);
-
 
 #endif /* _NGX_HTTP_GATE_FILTER_H_INCLUDED_ */

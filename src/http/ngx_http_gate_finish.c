@@ -12,7 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_gate_filter.h"
+#include "ngx_http_gate_count.h"
 #include "ngx_http_gate_finish.h"
 #include "ngx_http_gate_outcome.h"
 
@@ -26,6 +26,7 @@
 #define NGX_HTTP_GATE_REST_MAX   65536
 
 
+static void ngx_http_gate_finish_cancel(ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_finish_handler(ngx_event_t *ev);
 static ngx_uint_t ngx_http_gate_finish_alone(ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_finish_answer(ngx_http_request_t *r,
@@ -57,6 +58,27 @@ ngx_http_gate_finish_rest(ngx_http_gate_ctx_t *ctx, off_t size)
 
 
 void
+ngx_http_gate_finish_end(ngx_http_gate_ctx_t *ctx)
+{
+    if (ctx->wait.resume.posted) {
+        ngx_delete_posted_event(&ctx->wait.resume);
+    }
+
+    ngx_http_gate_finish_cancel(ctx);
+
+    ngx_http_gate_count(ctx);
+
+    if (ctx->out.copy != NULL) {
+        ngx_http_gate_outcome_report(ctx);
+    }
+
+    if (ctx->in.delivery != NULL) {
+        ngx_http_gate_delivery_end(ctx->in.delivery, ctx->in.delivered);
+    }
+}
+
+
+static void
 ngx_http_gate_finish_cancel(ngx_http_gate_ctx_t *ctx)
 {
     if (ctx->reply.finish.posted) {
@@ -161,7 +183,7 @@ ngx_http_gate_finish_answer(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     rc = NGX_OK;
 
     if (!ctx->reply.replaced) {
-        rc = ngx_http_gate_send_answer(r, ctx);
+        rc = ctx->reply.send(r, ctx);
     }
 
     /* a thread that writes for the server is waited for, too */

@@ -20,10 +20,15 @@ ngx_int_t ngx_http_gate_branch_handler(ngx_http_request_t *r);
 
 /*
  * Has ngx_http_gate_finish.c look, from a posted event, after what is left to
- * be done for the request; and no more, as the request ends.
+ * be done for the request.
  */
 void ngx_http_gate_finish(ngx_http_gate_ctx_t *ctx);
-void ngx_http_gate_finish_cancel(ngx_http_gate_ctx_t *ctx);
+
+/*
+ * As the request is over, with the context's cleanup: counts it, and tells
+ * what was not told so far.
+ */
+void ngx_http_gate_finish_end(ngx_http_gate_ctx_t *ctx);
 
 /*
  * So many bytes of an answer came that was replaced.

@@ -14,6 +14,7 @@
 #include "gate_shape.h"
 
 #include "ngx_http_gate_body.h"
+#include "ngx_http_gate_finish.h"
 #include "ngx_http_gate_inbound.h"
 #include "ngx_http_gate_outcome.h"
 #include "ngx_http_gate_reply.h"
@@ -64,7 +65,7 @@ ngx_http_gate_inbound_handler(ngx_http_request_t *r)
         return ngx_http_gate_inbound_again(r, ctx);
     }
 
-    ctx = ngx_http_gate_create_ctx(r);
+    ctx = ngx_http_gate_create_ctx(r, ngx_http_gate_finish_end);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -210,7 +210,7 @@ ngx_http_gate_error_handler(ngx_http_request_t *r)
         ctx = &part;
 
     } else if (ctx == NULL) {
-        ctx = ngx_http_gate_create_ctx(r);
+        ctx = ngx_http_gate_create_ctx(r, ngx_http_gate_finish_end);
         if (ctx == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
