@@ -604,6 +604,11 @@ payment.sum.currency melted into a key
 top plus frame_mode
 END
     bad_json => <<'END',
+customer without name
+errors without name
+flags without name
+operation without name
+payment without name
 top as an array
 top as its text
 top as null

@@ -417,6 +417,7 @@ b success amount=250 -> forward -
 b success amount=250 svc=broken -> failed -
 ! $::redis->thaw()
 ! holds('back', 'ledger', \&ledger, "a decline 0\nb success 250\n"); holds('back', 'totals', \&totals, "KZT 250/1\n"); holds('back', 'marks', \&marks, "a delivered\nb delivered\n")
+! holds('told', 'log', sub { Gate::Suite::log_text() =~ /adjusted, 250 is counted now/ ? "yes\n" : 'no' }, 'yes')
 a decline           -> duplicate -
 b success amount=250 -> duplicate -
 --- error_log
