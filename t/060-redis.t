@@ -863,7 +863,7 @@ sub excess_over_tls {
         IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
     }) or die "no relay\n";
 
-    excess_in_greeting("localhost:$port ssl=on ssl_ca=$dir/ca.pem", $fake);
+    excess_in_greeting("$localhost:$port ssl=on ssl_ca=$dir/ca.pem", $fake);
 
     Gate::Env::stop_child($pid, 'TERM');
     $fake->stop();

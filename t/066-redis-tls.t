@@ -65,7 +65,7 @@ sub pays {
 sub own_tls {
     my ($name) = @_;
 
-    is(`curl -sS --max-time 20 --cacert $dir/ca.pem https://$localhost:$public/`,
+    is(`curl -sS --max-time 20 --cacert $dir/ca.pem --resolve localhost:$public:127.0.0.1 https://localhost:$public/`,
        "over TLS\n", "$name: nginx's own TLS");
 }
 

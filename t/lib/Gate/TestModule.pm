@@ -168,7 +168,7 @@ sub certificates {
 
     for my $name ('server', 'client') {
         $run->(@new, '-subj', "/CN=$name", '-addext',
-               "subjectAltName=DNS:@{[ loopback_name() ]}", '-CA', "$dir/ca.pem",
+               "subjectAltName=DNS:localhost,DNS:@{[ loopback_name() ]}", '-CA', "$dir/ca.pem",
                '-CAkey', "$dir/ca.key", '-keyout', "$dir/$name.key",
                '-out', "$dir/$name.pem");
     }
