@@ -53,7 +53,7 @@ static ngx_log_t            world_log;
 static ngx_time_t           world_time;
 static ngx_atomic_t         world_counter;
 static int                  world_listener = -1;
-static char                 world_folder[] = "/tmp/gate-fuzz.XXXXXX";
+static char                 world_folder[] = P_tmpdir "/gate-fuzz.XXXXXX";
 static char                 world_path[sizeof(world_folder) + 8];
 
 static ngx_connection_t     world_conns[WORLD_CONNECTIONS];
