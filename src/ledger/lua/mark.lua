@@ -1,38 +1,49 @@
 -- mark: the end of a delivery that settle gave to its caller.
 --
--- KEYS 1  mark    gate:callback:{PID}:<payment_id>:<digest>; the lane of its
---         payment, gate:lane:{PID}:<payment_id>, is free after it
--- ARGV 1  owner, as given to settle
---      2  action:
+-- KEYS 1  mark    gate:callback:{PID}:<payment_id>:<digest>
+--      2  lane    gate:lane:{PID}:<payment_id>, which is free after it
+-- ARGV 1  name of this call
+--      2  owner, as given to settle
+--      3  action:
 --           delivered  the service has taken it
 --           failed     it has not: the next delivery may try
---      3  seconds that the mark of a delivered callback stays
---      4  name of this call: the last item of its reply
+--      4  seconds that the mark of a delivered callback stays
 --
 -- Returns a list, verdict and name:
 --   ok    done
 --   lost  the mark had expired, and another delivery has it, or had: nothing
 --         changed
+--   bad_argument
 --
 -- A mark that has expired and that nobody has taken is set all the same: the
 -- service has the callback.
 
-local mark = redis.call('GET', KEYS[1])
-local lane = KEYS[1]:gsub(':callback:{', ':lane:{', 1):gsub(':%x+$', '')
+local name, owner, action, seconds = unpack(ARGV)
+local project = KEYS[1] and KEYS[1]:match(':callback:({%d+}):')
 
-if lane ~= KEYS[1] and redis.call('GET', lane) == ARGV[1] then
-    redis.call('DEL', lane)
+if not project or not KEYS[2]
+   or not KEYS[2]:find(':lane:' .. project .. ':', 1, true)
+   or (action ~= 'delivered' and action ~= 'failed') or not seconds
+   or not seconds:find('^[1-9]%d*$')
+then
+    return { 'bad_argument', name or '' }
 end
 
-if mark and mark ~= ARGV[1] then
-    return { 'lost', ARGV[4] }
+local mark, lane = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
+
+if lane == owner then
+    redis.call('DEL', KEYS[2])
 end
 
-if ARGV[2] == 'delivered' then
-    redis.call('SET', KEYS[1], 'delivered', 'EX', ARGV[3])
+if mark and mark ~= owner then
+    return { 'lost', name }
+end
+
+if action == 'delivered' then
+    redis.call('SET', KEYS[1], 'delivered', 'EX', seconds)
 
 elseif mark then
     redis.call('DEL', KEYS[1])
 end
 
-return { 'ok', ARGV[4] }
+return { 'ok', name }

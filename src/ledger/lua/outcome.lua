@@ -1,172 +1,330 @@
--- outcome: what became of one copy of a payout that reserve let through.
+-- outcome: what became of copies of payouts of one project that reserve let
+-- through.
 --
--- KEYS 1  entry           gate:payout:{PID}:<payment_id>
---      2  totals' prefix  gate:used:{PID}:
--- ARGV 1  copy, as given to reserve
---      2  action:
---           accepted   Gate took it
---           refused    Gate answered 4xx, or 200, with status "error"
---           unknown    sent, but no answer, or one that says neither: 5xx
---           release    it never left the gateway
---           free       an operator knows that it was not paid; any copy
---      3  Gate's code, or empty
---      4  ttl: seconds that an entry lives after its last change
---      5  name of this call
+-- KEYS 1  used    gate:used:{PID}, or gate:dry:used:{PID} of dry runs
+--      2  era     gate:era:{PID}
+--      3  open    gate:open:{PID}, or gate:dry:open:{PID}
+--      4  entries gate:payout:{PID}:<payment_id>, or gate:dry:payout:..., one
+--         for each report, 64 at most
+-- ARGV 1  name of this call
+--      2  offset of the calendar from UTC, seconds
+--      3  ttl: seconds that an entry lives after its last change
+--      4  five for each report:
+--           copy, as given to reserve
+--           action:
+--             accepted   Gate took it
+--             refused    Gate answered 4xx, or 200, with status "error"
+--             unknown    sent, but no answer, or one that says neither: 5xx
+--             release    it never left the gateway
+--             free       somebody knows that no more will be paid; any copy
+--           code: Gate's, or empty; of "free": who says so, without spaces
+--           payout: "amount currency endpoint window", as given to and by
+--             reserve; empty for "free"
+--           digest, as given to reserve
 --
--- Returns a list: verdict, state of the entry (empty where there is none), name
--- of the call:
+-- Returns a list: a verdict for each report, the era, the number of the call,
+-- and the name.  A verdict is a word and the state of the entry:
 --   noted     the state says it now
---   kept      refused, but another copy may have been taken: still counted
---   released  no longer counted
---   settled   a callback was first, or another copy's answer said more
---   counted   taken again after an error: counted again, limits or not
---   gone      not a copy that is under way: nothing changed, but for "release"
---             a mark that makes a later reserve of the copy answer "void"
+--   kept      still counted: another copy may have been taken
+--   released  no longer counted, or less
+--   counted   counted again, or more than before, limits or not
+--   again     this copy has reported before: nothing changed
+--   gone      nothing is known of it, or it holds nothing: nothing changed but
+--             for "release", which makes a later reserve of the copy "void"
+--   bad_argument and what, bad_entry, bad_total, bad_layout: nothing changed
 --
--- A copy reports once: whatever comes again for it is "gone".  So a report
--- may be repeated after a lost reply, and one of an earlier attempt cannot
--- touch a later one.  The amount is released when all copies of the attempt
--- were refused or never left, and not before: a refused copy says nothing of
--- another one under way.
---
--- Code 10105 says that Gate has the payment_id already.  It may have it from
--- another copy of the payout, so this one counts as "unknown".  But where the
--- last callback that ended an attempt said "decline" or "reversed", Gate takes
--- nothing more under the payment_id (after "error" it does), and the copy is
--- refused like any other.
+-- What a copy reports is a fact: it holds whatever was known before, in any
+-- order.  An acceptance of a copy that nobody knows counts it.
 
-local call = redis.call
-
-local WINDOWS = { 'hour', 'day', 'week', 'month' }
+-- @include number
+-- @include windows
+-- @include call
+-- @include entry
 
 
--- the list without the word, or nil where it does not have it
+local FIRST, EACH, MOST = 3, 5, 64
 
-local function without(list, word)
-    local text = ' ' .. (list or '') .. ' '
-    local from, to = text:find(' ' .. word .. ' ', 1, true)
+local used_key, era_key, open_key = unpack(KEYS)
+local name, offset, ttl = unpack(ARGV, 1, 3)
+local count = #KEYS - FIRST
+local now, era, seq, fresh_era
 
-    return from and (text:sub(1, from) .. text:sub(to + 1)):match('^ *(.-) *$')
-end
-
-
--- adds an amount, which may be negative, and a count to the windows of the
--- entry; one whose totals have expired stays away, none goes below 0
-
-local function count(base, window, amount, n)
-    local hour, monday = window:match('^(%d+) (%d+)$')
-    local names = { hour, hour:sub(1, 8), monday, hour:sub(1, 6) }
-
-    for i = 1, 4 do
-        for field, more in pairs({ [''] = amount, _count = n }) do
-            local key = base .. WINDOWS[i] .. field .. ':' .. names[i]
-
-            if call('EXISTS', key) == 1 then
-                local total = redis.pcall('INCRBY', key, more)
-
-                if type(total) == 'number' and total < 0 then
-                    call('SET', key, '0', 'KEEPTTL')
-                end
-            end
-        end
-    end
-end
+local ACTIONS = { accepted = true, refused = true, unknown = true,
+                  release = true, free = true }
 
 
-local copy, action, code, name = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
-local entry = call('HMGET', KEYS[1], 'state', 'flight', 'amount', 'counted',
-                   'currency', 'window', 'answered', 'code', 'void')
-local state = entry[1]
-local flight = without(entry[2], copy)
-local amount = entry[4] or entry[3]
-
-
--- whether the last of the operations that ended attempts closed the payment_id
-
-local function is_closed(past)
-    local status = (past or ''):match(':(%l+):[^: ]* $')
-
-    return status == 'decline' or status == 'reversed'
-end
-
-
-local function write(...)
-    call('HSET', KEYS[1], 'flight', flight or entry[2] or '', 'updated',
-         call('TIME')[1], ...)
-    call('EXPIRE', KEYS[1], ARGV[4])
-end
-
-
-local function release(state)
-    count(KEYS[2] .. entry[5] .. ':', entry[6], '-' .. amount, '-1')
-    write('state', state, 'counted', '0', 'code', code)
-
-    return { 'released', state, name }
-end
-
-
-local live = state == 'reserved' or state == 'unknown' or state == 'accepted'
-
-if action == 'refused' and code == '10105'
-   and not is_closed(call('HGET', KEYS[1], 'past'))
-then
-    action = 'unknown'
-end
-
-if action == 'free' then
-    return live and release('released') or { 'gone', state or '', name }
-end
-
-if not flight then
-    if action == 'release' and not without(entry[9], copy) then
-        call('HSET', KEYS[1], 'void', (entry[9] or '') .. ' ' .. copy)
-
-        if not state then
-            call('EXPIRE', KEYS[1], ARGV[4])
-        end
-    end
-
-    return { 'gone', state or '', name }
-end
-
-if live then
-    if action == 'accepted' then
-        write('state', 'accepted', 'answered', '1')
-        return { 'noted', 'accepted', name }
-    end
-
-    if action == 'unknown' then
-        state = state == 'reserved' and 'unknown' or state
-        write('state', state, 'code', code)
-        return { state == 'unknown' and 'noted' or 'settled', state, name }
-    end
-
-    if state == 'reserved' and flight == '' then
-        code = code ~= '' and code or entry[8] or ''
-
-        return release(code ~= '' and 'refused' or 'released')
-    end
-
-    write('code', code ~= '' and code or entry[8] or '')
-    return { 'kept', state, name }
-end
-
--- not live: one acceptance belongs to the callback that came before it, but
--- Gate takes a payment_id again after an error, and an operator may be wrong
-if action == 'accepted' then
-    if state == 'released' or state == 'refused'
-       or (state == 'error' and entry[7])
+local function bad_call()
+    if count < 1 or count > MOST or not project or not is_key(2, 'era')
+       or not is_key(3, 'open')
     then
-        count(KEYS[2] .. entry[5] .. ':', entry[6], entry[3], '1')
-        write('state', 'accepted', 'counted', entry[3], 'answered', '1')
-
-        return { 'counted', 'accepted', name }
+        return 'keys'
     end
 
-    write('answered', '1')
-    return { 'settled', state, name }
+    return #ARGV ~= FIRST + EACH * count and 'arguments'
+           or not is_offset(offset) and 'offset'
+           or not is_ttl(ttl) and 'ttl'
 end
 
-write('code', code ~= '' and code or entry[8] or '')
 
-return { 'settled', state, name }
+local function is_payout(text)
+    local amount = text:match('^(%d+) %u%u%u %S+ %d+ %d+$')
+
+    return amount and is_integer(amount) and amount ~= '0'
+end
+
+
+local function bad_report(r)
+    if not r.id then
+        return 'key'
+    end
+
+    if not ACTIONS[r.action] then
+        return 'action'
+    end
+
+    if #r.code > 64 or find(r.code, '[%s%c]') then
+        return 'code'
+    end
+
+    if r.action == 'free' then
+        return r.code == '' and 'code'
+    end
+
+    return (not find(r.copy, '^[%w-]+$') or #r.copy > 48) and 'copy'
+           or not is_payout(r.payout) and 'payout'
+           or not find(r.digest, '^%w+$') and 'digest'
+end
+
+
+-- somebody knows that no more comes: the parts that were paid are all, or
+-- nothing was, and what copies still report is taken for news
+
+local function free(e, who)
+    e.hand = 'free:' .. who .. '@' .. format('%.0f', now)
+    e.full, e.exists = nil, nil
+
+    local closed = is_closed(e.ops)
+    local letter = closed and 'r' or 'f'
+    local accepted, lost = copies_count(e)
+
+    if closed then
+        e.complete = '1'
+
+    else
+        e.freed = accepted + lost + e.freed + #e.open
+    end
+
+    e.accepted, e.lost = 0, 0
+
+    for _, copy in ipairs(e.done) do
+        copy[2] = copy[2] == 'r' and 'r' or letter
+    end
+
+    for _, copy in ipairs(e.open) do
+        copy_note(e, copy[1], letter)
+    end
+
+    for _, op in ipairs(e.ops) do
+        op.status = op.status == 'pending' and 'freed' or op.status
+    end
+
+    e.open = {}
+end
+
+
+-- code 10105: Gate has the payment_id already, perhaps from another copy
+
+local function refuse(e, code)
+    if code == '10105' and not is_closed(e.ops) and not is_closed(e.past) then
+        e.exists = '1'
+    end
+end
+
+
+-- a copy that was open, or lost, or freed by hand
+
+local function report(e, r, was)
+    local letter = r.action == 'accepted' and 'a'
+                   or r.action == 'unknown' and 'l' or 'r'
+
+    if was == 'f' then
+        if letter == 'l' then
+            return
+        end
+
+        e.freed = math.max(e.freed - 1, 0)
+        e.hand = letter == 'r' and e.hand or nil
+    end
+
+    copy_move(e, r.copy, letter)
+
+    if r.action == 'refused' then
+        refuse(e, r.code)
+    end
+end
+
+
+-- a copy that nobody knows: Redis has lost it, or its name
+
+local function report_unknown(e, r)
+    if r.action == 'accepted' then
+        copy_note(e, r.copy, 'a')
+
+    elseif r.action == 'unknown' then
+        copy_note(e, r.copy, 'l')
+
+    elseif r.action == 'release' then
+        copy_note(e, r.copy, 'r')
+    end
+end
+
+
+local function is_other(e, r)
+    return e.payout and e.payout:match('^%d+ %u+ %S+')
+                        ~= r.payout:match('^%d+ %u+ %S+')
+end
+
+
+-- changes the entry; returns a verdict where that is all
+
+local function apply(e, r)
+    if r.action == 'free' then
+        if not e.waits then
+            return 'gone'
+        end
+
+        free(e, r.code)
+        return
+    end
+
+    local was = copy_find(e, r.copy)
+
+    if was == 'r' or was == 'a' or (was == 'l' and r.action == 'unknown') then
+        return 'again'
+    end
+
+    if was then
+        report(e, r, was)
+
+    elseif r.action == 'refused' then
+        return 'gone'
+
+    elseif r.action ~= 'release' and is_other(e, r) then
+        return 'bad_argument payout'
+
+    else
+        report_unknown(e, r)
+
+        if r.action ~= 'release' and not e.payout then
+            e.digest = r.digest
+            payout_set(e, r.payout)
+        end
+    end
+
+    if r.code ~= '' and r.action ~= 'accepted' then
+        e.code = r.code
+    end
+end
+
+
+local function write(r, e, before)
+    local used = e.counted ~= before
+                 and used_read(call('HGET', used_key, e.currency), now, offset)
+
+    if used == nil then
+        return 'bad_total'
+    end
+
+    seq = seq or era_step(era_key, fresh_era)
+
+    if used then
+        used_move(used, e.window, before, e.counted)
+        call('HSET', used_key, e.currency, used_text(used))
+    end
+
+    e.era = era ~= '' and era or e.era
+    entry_write(r.key, r.id, e, open_key, now)
+
+    if not e.was.state then
+        call('EXPIRE', r.key, ttl)
+    end
+end
+
+
+local function tell(r)
+    local list = redis.pcall('HMGET', r.key, unpack(FIELDS))
+
+    if list.err then
+        return 'bad_entry'
+    end
+
+    local e = entry_new(list, now)
+
+    if e.was.state then
+        derive(e)
+    end
+
+    local before = value(e.was.counted or '0')
+
+    if r.action == 'free' and not e.was.state then
+        return 'gone'
+    end
+
+    local verdict = apply(e, r)
+
+    if verdict then
+        return verdict .. ' ' .. (e.was.state or '')
+    end
+
+    derive(e)
+    verdict = write(r, e, before)
+
+    if not verdict then
+        verdict = not e.was.state and e.counted == 0 and 'gone'
+                  or less(before, e.counted) and 'counted'
+                  or less(e.counted, before) and 'released'
+                  or (r.action == 'refused' or r.action == 'release')
+                     and e.counted ~= 0 and 'kept' or 'noted'
+    end
+
+    return verdict .. ' ' .. e.state
+end
+
+
+local function report_at(i)
+    local at = FIRST + EACH * (i - 1)
+    local r = { key = KEYS[FIRST + i], copy = ARGV[at + 1],
+                action = ARGV[at + 2], code = ARGV[at + 3],
+                payout = ARGV[at + 4], digest = ARGV[at + 5] }
+
+    r.id = payment_of(r.key)
+    r.bad = bad_report(r)
+
+    return r
+end
+
+
+local bad = bad_call()
+local reports, reply = {}, {}
+
+if not bad then
+    now = call('TIME')[1] + 0
+    era, fresh_era = era_read(era_key)
+
+    for i = 1, count do
+        reports[i] = report_at(i)
+    end
+end
+
+for i = 1, math.max(count, 1) do
+    local r = reports[i]
+
+    reply[i] = bad and 'bad_argument ' .. bad or not era and 'bad_layout'
+               or r.bad and 'bad_argument ' .. r.bad or tell(r)
+end
+
+local n = #reply
+
+reply[n + 1], reply[n + 2], reply[n + 3] = era or '', seq or 0, name
+
+return reply

@@ -1,325 +1,422 @@
--- reserve: checks the limits for one payout and reserves it in all windows.
+-- reserve: checks the limits for payouts of one project and currency, in their
+-- order, and reserves each one that they let through in all windows.
 --
--- KEYS 1  limits          gate:limits:{PID}:CUR
---      2  entry           gate:payout:{PID}:<payment_id>
---      3  totals' prefix  gate:used:{PID}:   the script appends
---                         CUR:day:20261121 and so on, by Redis' clock; all
---                         are in one slot
--- ARGV 1  amount, minor units, 1..2^63-1
+-- KEYS 1  used    gate:used:{PID}, or gate:dry:used:{PID} of dry runs
+--      2  limits  gate:limits:{PID}:CUR
+--      3  stop    gate:stop:{PID}
+--      4  era     gate:era:{PID}
+--      5  open    gate:open:{PID}, or gate:dry:open:{PID}
+--      6  entries gate:payout:{PID}:<payment_id>, or gate:dry:payout:..., one
+--         for each payout, 64 at most
+-- ARGV 1  name of this call
 --      2  currency
---      3  digest of the payout: equal for the same body only
---      4  endpoint
---      5  copy: name of this sending of the payout, unique, no spaces
---      6  offset of the calendar from UTC, seconds
---      7  "allow" or "deny": what to do where KEYS[1] does not exist
---      8  ttl: seconds that an entry lives after its last change, and a
---         window's totals after its end
---      9  name of this call
+--      3  offset of the calendar from UTC, seconds
+--      4  "allow" or "deny": what to do where there are no limits
+--      5  ttl: seconds that an entry lives after its last change
+--      6  four for each payout:
+--           amount, minor units, 1..2^63-1
+--           endpoint, without spaces
+--           digest of the payout: equal for the same body only
+--           copy: name of this sending of it, unique
 --
--- Returns a list; the first item is the verdict, the last one the name:
---   ok, attempt                   reserved: send it
---   repeat, attempt, state        counted before: send it
---   duplicate, state              a live payout with another digest, amount,
---                                 currency or endpoint
+-- Returns a list: a verdict for each payout, the window of this call as
+-- outcome wants it, the era, the number of the call (0 where it wrote
+-- nothing), and the name.  A verdict is a word, or a list that begins with it:
+--   ok                            reserved: send it
+--   repeat                        counted before: send it
+--   duplicate, state              another digest, amount, currency or endpoint
+--                                 is counted under this payment_id
+--   busy                          32 copies of it are under way
+--   worn                          it was tried too often for one payment_id
 --   void                          this copy was released before it came here
---   no_limits                     there are none, and ARGV[7] is not "allow"
+--   stopped, currency or *, text  by an operator
+--   no_limits                     there are none, and ARGV[4] is not "allow"
 --   limit_min, limit              amount is under it; limit_max: over it
 --   limit_day, wait, limit, used  wait: seconds to the window's end; so too
 --                                 hour, week, month, limit_day_count...
---   overflow, total               that total would pass 2^63-1
---   bad_limit, field, value       not a limit, or not an integer 0..2^63-1
---   bad_total, key                not an integer 0..2^63-1
---   bad_argument, name
+--   overflow, window              that total would pass 2^63-1
+--   bad_limit, field, value       neither limit nor comment
+--   bad_total, currency           its field in KEYS[1] cannot be read
+--   bad_entry                     it cannot be read
+--   bad_layout                    another version has written the ledger
+--   bad_argument, which
 --
--- Only "ok" and, by noting the copy, "repeat" change anything.  A payout is
--- live while its amount is counted; what was released is a new attempt: it is
--- checked and counted again, whatever its digest.
+-- Only "ok" and, by noting the copy, "repeat" change anything.
 
-local MAX = '9223372036854775807'
-
-local POSITIVE = '^[1-9]%d*$'
-
-local TOTALS = { 'hour', 'day', 'week', 'month', 'hour_count', 'day_count',
-                 'week_count', 'month_count' }
-
-local call, find, floor = redis.call, string.find, math.floor
+-- @include number
+-- @include windows
+-- @include limits
+-- @include call
 
 
--- a > b, both as Redis writes integers; in every locale digits sort by value
+-- the rest of the work on an entry that exists
 
-local function greater(a, b)
-    return #a > #b or (#a == #b and a > b)
+local function entry_part()
+-- @include entry
+
+    return { new = entry_new, read = entry_read, find = copy_find,
+             derive = derive, begin = attempt_begin, set = payout_set,
+             write = entry_write, max_open = MAX_OPEN,
+             max_tried = MAX_TRIED }
 end
 
 
--- 0 to 2^63-1 as Redis writes it; loops try the pattern alone first, a call
--- costs as much
+local FIRST, EACH, MOST, CHECK = 5, 4, 64, 90
 
-local function is_integer(s)
-    return find(s, POSITIVE) and not greater(s, MAX) or s == '0'
-end
+local used_key, limits_key, stop_key, era_key, open_key = unpack(KEYS)
+local name, currency, offset, default, ttl = unpack(ARGV, 1, 5)
+local count = #KEYS - FIRST
+
+local now, era, fresh_era, limits, used, is_first, entry
 
 
--- a + b > c; doubles are exact to 2^53, so longer numbers go in two parts
+-- what is wrong with the arguments of all
 
-local function exceeds(a, b, c)
-    if #a <= 15 and #b <= 15 and #c <= 15 then
-        return a + b > c + 0
+local function bad_call()
+    if count < 1 or count > MOST then
+        return 'keys'
     end
 
-    local low = a:sub(-15) + b:sub(-15)
-    local high = (tonumber(a:sub(1, -16)) or 0)
-                 + (tonumber(b:sub(1, -16)) or 0)
-                 - (tonumber(c:sub(1, -16)) or 0)
-
-    return high * 1e15 + (low - c:sub(-15)) > 0
-end
-
-
--- year, month and day of a day counted from 1970-01-01, for 2000 to 2099
-
-local function civil(days)
-    local z = days - 11017
-    local y = floor((4 * z + 3) / 1461)
-    local d = z - floor(1461 * y / 4)
-    local m = floor((5 * d + 2) / 153)
-
-    d = d - floor((153 * m + 2) / 5) + 1
-
-    if m < 10 then
-        return 2000 + y, m + 3, d
+    if #ARGV ~= FIRST + EACH * count then
+        return 'arguments'
     end
 
-    return 2001 + y, m - 9, d
-end
-
-
-local function month_length(year, month)
-    if month == 2 then
-        return year % 4 == 0 and 29 or 28
+    if not find(currency, '^%u%u%u$') then
+        return 'currency'
     end
 
-    return (month == 4 or month == 6 or month == 9 or month == 11) and 30 or 31
-end
-
-
--- whether a list of words has the word
-
-local function has(list, word)
-    return list and find(' ' .. list .. ' ', ' ' .. word .. ' ', 1, true)
-end
-
-
-local key, amount, digest, copy = KEYS[2], ARGV[1], ARGV[3], ARGV[5]
-local offset, ttl, name = ARGV[6], ARGV[8], ARGV[9]
-
-if not is_integer(amount) or amount == '0' then
-    return { 'bad_argument', 'amount', name }
-end
-
-if find(copy, ' ', 1, true) or copy == '' then
-    return { 'bad_argument', 'copy', name }
-end
-
-if not find(offset, '^-?%d+$') then
-    return { 'bad_argument', 'offset', name }
-end
-
--- one that EXPIRE refuses would stop the script halfway
-if not find(ttl, POSITIVE) or #ttl > 10 then
-    return { 'bad_argument', 'ttl', name }
-end
-
-
--- is it sent again?
-
-local entry = call('HMGET', key, 'state', 'void')
-local state, attempt = entry[1], 1
-
-if has(entry[2], copy) then
-    return { 'void', name }
-end
-
-if state then
-    entry = call('HMGET', key, 'digest', 'flight', 'attempts', 'ops', 'past',
-                 'amount', 'currency', 'endpoint')
-    attempt = (entry[3] or 1) + 0
-
-    if state == 'reserved' or state == 'unknown' or state == 'accepted'
-       or state == 'success' or state == 'partially_paid_out'
+    if not project or not is_key(2, 'limits', ':' .. currency)
+       or not is_key(3, 'stop') or not is_key(4, 'era')
+       or not is_key(5, 'open')
     then
-        local flight = entry[2]
+        return 'keys'
+    end
 
-        -- what counts is compared besides: the entry holds this amount only
-        if entry[1] ~= digest or entry[6] ~= amount or entry[7] ~= ARGV[2]
-           or entry[8] ~= ARGV[4]
-        then
-            return { 'duplicate', state, name }
+    return not is_offset(offset) and 'offset'
+           or default ~= 'allow' and default ~= 'deny' and 'default'
+           or not is_ttl(ttl) and 'ttl'
+end
+
+
+local function bad_payout(p)
+    return not p.id and 'key'
+           or (not is_integer(p.amount_text) or p.amount_text == '0')
+              and 'amount'
+           or not find(p.endpoint, '^[^%s%c]+$') and 'endpoint'
+           or not find(p.digest, '^%w+$') and 'digest'
+           or (not find(p.copy, '^[%w-]+$') or #p.copy > 48) and 'copy'
+end
+
+
+local function payout_at(i)
+    local at = FIRST + EACH * (i - 1)
+    local p = { key = KEYS[FIRST + i], amount_text = ARGV[at + 1],
+                endpoint = ARGV[at + 2], digest = ARGV[at + 3],
+                copy = ARGV[at + 4] }
+
+    p.id = payment_of(p.key)
+
+    local bad = bad_payout(p)
+
+    if bad then
+        p.verdict = { 'bad_argument', bad }
+
+    else
+        p.amount = value(p.amount_text)
+    end
+
+    return p
+end
+
+
+-- what holds for all payouts of the call: a verdict, or nil
+
+local function read_ledger()
+    now = call('TIME')[1] + 0
+    era, fresh_era = era_read(era_key)
+
+    if not era then
+        return 'bad_layout'
+    end
+
+    local stop = call('HMGET', stop_key, '*', currency)
+
+    if stop[1] or stop[2] then
+        return { 'stopped', stop[1] and '*' or currency, stop[1] or stop[2] }
+    end
+
+    local list = call('HGETALL', limits_key)
+
+    if #list == 0 and default ~= 'allow' then
+        return 'no_limits'
+    end
+
+    local field, what
+
+    limits, field, what = limits_read(list, now)
+
+    if not limits then
+        return { 'bad_limit', field, what }
+    end
+
+    local text = call('HGET', used_key, currency)
+
+    used, is_first = used_read(text, now, offset), not text
+
+    return not used and { 'bad_total', currency } or nil
+end
+
+
+-- nil where the amount fits; the later windows go last: to wait for an earlier
+-- end would be in vain
+
+local function refusal(amount, more)
+    if limits.min and less(amount, limits.min) then
+        return { 'limit_min', digits(limits.min) }
+    end
+
+    if limits.max and less(limits.max, amount) then
+        return { 'limit_max', digits(limits.max) }
+    end
+
+    local verdict
+
+    for i, row in ipairs(WINDOWS) do
+        local window = row[1]
+        local limit, most = limits[window], limits[window .. '_count']
+        local sum = add(used.sums[i], more)
+
+        if most and not less(used.counts[i], most) then
+            verdict = { 'limit_' .. window .. '_count', i, digits(most),
+                        digits(used.counts[i]) }
         end
 
-        if not has(flight, copy) then
-            call('HSET', key, 'flight',
-                 flight and flight ~= '' and flight .. ' ' .. copy or copy)
+        if limit and less(limit, sum) then
+            verdict = { 'limit_' .. window, i, digits(limit),
+                        digits(used.sums[i]) }
+
+        elseif less(MAX, sum) then
+            verdict = { 'overflow', window }
+        end
+    end
+
+    if verdict and verdict[3] then
+        verdict[2] = windows_left(now, offset)[verdict[2]]
+    end
+
+    return verdict
+end
+
+
+local function payout_text(p)
+    return p.amount_text .. ' ' .. currency .. ' ' .. p.endpoint .. ' '
+           .. used.window
+end
+
+
+-- an entry that has not been there
+
+local function reserve_first(p)
+    local verdict = refusal(p.amount, p.amount)
+
+    if verdict then
+        return verdict
+    end
+
+    used_move(used, used.window, 0, p.amount)
+
+    return 'ok'
+end
+
+
+-- a copy more; what that adds to the amount counted is checked like a payout
+
+local function reserve_again(p, e)
+    local was, before = entry.find(e, p.copy), e.counted
+
+    if was and was ~= 'open' then
+        return 'void'
+    end
+
+    if before ~= 0 and (e.digest ~= p.digest or e.amount ~= p.amount
+                        or e.currency ~= currency
+                        or e.endpoint ~= p.endpoint)
+    then
+        return { 'duplicate', e.state }
+    end
+
+    if was then
+        return 'repeat'
+    end
+
+    if #e.open >= entry.max_open then
+        return 'busy'
+    end
+
+    if before == 0 then
+        if #e.ops + #e.past >= entry.max_tried then
+            return 'worn'
+        end
+
+        local verdict = refusal(p.amount, p.amount)
+
+        if verdict then
+            return verdict
+        end
+
+        if e.payout then
+            entry.begin(e)
+        end
+
+        e.digest = p.digest
+        entry.set(e, payout_text(p))
+    end
+
+    e.open[#e.open + 1] = { p.copy, format('%.0f', now) }
+    entry.derive(e)
+
+    if before ~= 0 and less(before, e.counted) then
+        local verdict = refusal(p.amount, minus(e.counted, before))
+
+        if verdict then
+            table.remove(e.open)
+            entry.derive(e)
+
+            return verdict
+        end
+    end
+
+    used_move(used, e.window, before, e.counted)
+    e.changed = true
+
+    return before == 0 and 'ok' or 'repeat'
+end
+
+
+local entries = {}
+
+
+local function decide(p)
+    local e = entries[p.key]
+
+    if not e then
+        local state = redis.pcall('HGET', p.key, 'state')
+
+        if type(state) == 'table' then
+            return 'bad_entry'
+        end
+
+        if not state then
+            local verdict = reserve_first(p)
+
+            if verdict == 'ok' then
+                entries[p.key] = p
+            end
+
+            return verdict
+        end
+    end
+
+    entry = entry or entry_part()
+
+    -- one that this call has made is read as if it had been written
+
+    if e and e.copy then
+        e = entry.new({ 'reserved', payout_text(e), e.digest, e.amount_text,
+                        e.copy .. '@' .. format('%.0f', now) }, now)
+        e.was, e.changed = {}, true
+
+    elseif not e then
+        e = entry.read(p.key, now)
+    end
+
+    entries[p.key] = e
+
+    if not e.payout and e.counted ~= 0 then
+        return 'bad_entry'
+    end
+
+    return reserve_again(p, e)
+end
+
+
+local function write_first(p)
+    call('HSET', p.key, 'state', 'reserved', 'payout', payout_text(p),
+         'digest', p.digest, 'counted', p.amount_text,
+         'copies', p.copy .. '@' .. format('%.0f', now))
+
+    if era ~= '' then
+        call('HSET', p.key, 'era', era)
+    end
+end
+
+
+-- the index first: where it is no sorted set, nothing has been written
+
+local function write_all()
+    local list, n = {}, 0
+
+    for key, e in pairs(entries) do
+        if e.copy or e.changed then
+            list[n + 1], list[n + 2] = now + CHECK, payment_of(key)
+            n = n + 2
+        end
+    end
+
+    -- also a currency of which all is refused stands in KEYS[1]
+    if n == 0 and not is_first then
+        return 0
+    end
+
+    if n > 0 then
+        call('ZADD', open_key, 'NX', unpack(list))
+    end
+
+    local seq = era_step(era_key, fresh_era)
+
+    call('HSET', used_key, currency, used_text(used))
+
+    for key, e in pairs(entries) do
+        if e.copy then
+            write_first(e)
+
+        elseif e.changed then
+            e.era = era ~= '' and era or e.era
+            entry.write(key, payment_of(key), e, open_key, now)
+        end
+
+        if e.copy or e.changed then
             call('EXPIRE', key, ttl)
         end
-
-        return { 'repeat', attempt, state, name }
-    end
-end
-
-
--- the limits
-
-local list = call('HGETALL', KEYS[1])
-local limits = {
-    min = false, max = false, hour = false, day = false, week = false,
-    month = false, hour_count = false, day_count = false,
-    week_count = false, month_count = false
-}
-
-if #list == 0 and ARGV[7] ~= 'allow' then
-    return { 'no_limits', name }
-end
-
-for i = 1, #list, 2 do
-    local field, value = list[i], list[i + 1]
-
-    if limits[field] == nil then
-        -- a misspelt limit must not pass for one that is not set
-        if field:sub(1, 1) ~= '_' then
-            return { 'bad_limit', field:sub(1, 32), '', name }
-        end
-
-    elseif #value < 19 and find(value, POSITIVE) or is_integer(value) then
-        limits[field] = value
-
-    else
-        return { 'bad_limit', field, value:sub(1, 32), name }
-    end
-end
-
-local min, max = limits.min, limits.max
-
-if min and greater(min, amount) then
-    return { 'limit_min', min, name }
-end
-
-if max and greater(amount, max) then
-    return { 'limit_max', max, name }
-end
-
-
--- the windows of now, "2026112114" and its Monday "20261116", and what they
--- hold
-
-local created = call('TIME')[1]
-local now = created + offset
-local second = now % 86400
-local days = (now - second) / 86400
-local weekday = (days + 3) % 7
-local year, month, day = civil(days)
-local y, m, d = year, month, day - weekday
-
-if d < 1 then
-    y, m, d = civil(days - weekday)
-end
-
-local window = string.format('%d%02d%02d%02d %d%02d%02d', year, month, day,
-                             floor(second / 3600), y, m, d)
-local hour, date = window:sub(1, 10), window:sub(1, 8)
-local monday, year_month = window:sub(12), window:sub(1, 6)
-local base = KEYS[3] .. ARGV[2]
-local k = { base .. ':hour:' .. hour, base .. ':day:' .. date,
-            base .. ':week:' .. monday, base .. ':month:' .. year_month,
-            base .. ':hour_count:' .. hour, base .. ':day_count:' .. date,
-            base .. ':week_count:' .. monday,
-            base .. ':month_count:' .. year_month }
-local used = call('MGET', k[1], k[2], k[3], k[4], k[5], k[6], k[7], k[8])
-
-
--- seconds to the end of the window of k[i]
-
-local function left(i)
-    local window = i % 4
-
-    if window == 1 then
-        return 3600 - second % 3600
     end
 
-    local full = window == 2 and 0 or window == 3 and 6 - weekday
-                 or month_length(year, month) - day
-
-    return full * 86400 + 86400 - second
+    return seq
 end
 
 
-for i = 1, 8 do
-    local total, good = used[i]
+local bad = bad_call()
+local reply, all = {}, bad and { 'bad_argument', bad }
 
-    if total then
-        good = #total < 19 and find(total, POSITIVE) or is_integer(total)
+if not bad then
+    all = read_ledger()
+end
 
-    else
-        -- MGET says nothing of a key that is not a string
-        good = call('EXISTS', k[i]) == 0
+for i = 1, math.max(count, 1) do
+    local verdict = all
+
+    if not all then
+        local p = payout_at(i)
+
+        verdict = p.verdict or decide(p)
     end
 
-    if not good then
-        return { 'bad_total', k[i], name }
-    end
+    reply[i] = verdict
 end
 
-local refusal
+local seq = all and 0 or write_all()
+local n = #reply
 
--- the later windows go last: to wait for an earlier end would be in vain
+reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] =
+    used and used.window or '', era or '', seq, name
 
-for i = 1, 4 do
-    local sum, count = used[i] or '0', used[i + 4] or '0'
-    local limit, most = limits[TOTALS[i]], limits[TOTALS[i + 4]]
-
-    if not greater(most or MAX, count) then
-        refusal = most and { 'limit_' .. TOTALS[i + 4], left(i), most, count }
-                  or { 'overflow', TOTALS[i + 4] }
-    end
-
-    if limit and exceeds(sum, amount, limit) then
-        refusal = { 'limit_' .. TOTALS[i], left(i), limit, sum }
-
-    elseif #sum + #amount > 18 and exceeds(sum, amount, MAX) then
-        refusal = { 'overflow', TOTALS[i] }
-    end
-end
-
-if refusal then
-    refusal[#refusal + 1] = name
-    return refusal
-end
-
-
--- reserve
-
-for i = 1, 8 do
-    local more = i <= 4 and amount or '1'
-
-    if used[i] then
-        call('INCRBY', k[i], more)
-
-    else
-        call('SET', k[i], more, 'EX', left(i) + ttl)
-    end
-end
-
-if state then
-    attempt = attempt + 1
-    call('HDEL', key, 'counted', 'code', 'status', 'answered', 'ops', 'parts',
-         'updated')
-    call('HSET', key, 'attempts', attempt,
-         'past', (entry[5] or '') .. (entry[4] or ''))
-end
-
-call('HSET', key, 'state', 'reserved', 'amount', amount, 'currency', ARGV[2],
-     'endpoint', ARGV[4], 'digest', digest, 'window', window, 'flight', copy,
-     'created', created)
-call('EXPIRE', key, ttl)
-
-return { 'ok', attempt, name }
+return reply

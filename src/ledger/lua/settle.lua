@@ -1,354 +1,361 @@
--- settle: a verified callback: duplicate check, ledger and stream in one step.
+-- settle: a verified callback, or a verified answer about a payout's status.
 --
--- KEYS 1  entry               gate:payout:{PID}:<payment_id>
---      2  totals' prefix      gate:used:{PID}:
---      3  dry run's entry     gate:dry:payout:{PID}:<payment_id>
---      4  dry run's prefix    gate:dry:used:{PID}:
---      5  mark                gate:callback:{PID}:<payment_id>:<digest>; its
---         lane is gate:lane:{PID}:<payment_id>
---      6  stream              optional: the callback is appended to it
--- ARGV 1  payment.status
---      2  operation.id, or empty
---      3  digest of the callback
---      4  payment.sum.amount in digits; for partially_paid_out what all of its
---         operations have paid; empty: not known
---      5  payment.sum.currency, or empty
---      6  ttl: seconds that an entry lives after its last change
---      7  owner: unique name of this delivery; empty: no duplicate check
---      8  milliseconds that mark and lane stay with the owner
---      9  seconds that the mark of a delivered callback stays
---     10  stream: approximate cap of its length, 0 for none
---     11  stream: project_id
---     12  stream: payment_id
---     13  stream: body
---     14  what this operation has paid, or empty: where a partially_paid_out
---         does not list all operations, those that came before are summed
---     15  name of this call
+-- KEYS 1  used        gate:used:{PID}
+--      2  era         gate:era:{PID}
+--      3  open        gate:open:{PID}
+--      4  entry       gate:payout:{PID}:<payment_id>
+--      5  dry used    gate:dry:used:{PID}
+--      6  dry open    gate:dry:open:{PID}
+--      7  dry entry   gate:dry:payout:{PID}:<payment_id>: of a payout that was
+--                     only counted by a dry run
+--      8  mark        gate:callback:{PID}:<payment_id>:<digest>
+--      9  lane        gate:lane:{PID}:<payment_id>, which a delivery under way
+--                     has, so that no other callback about the payment
+--                     overtakes it
+--     10  stream, or none
+-- ARGV 1  name of this call
+--      2  offset of the calendar from UTC, seconds
+--      3  ttl: seconds that an entry lives after its last change
+--      4  status of the payment; empty: of no payout
+--      5  its operations, "id=status/paid/size ...": status is pending, error,
+--         decline, partial, success or reversed; paid: what it has paid; size:
+--         what it was to pay; both in minor units, empty: not known
+--      6  what the payment says it paid in full, minor units, or empty
+--      7  currency of the amounts, or empty
+--      8  1: these are all operations of the payment, and it has a final status
+--      9  owner: unique name of this delivery; empty: no duplicate check
+--     10  milliseconds that mark and lane stay with the owner
+--     11  seconds that the mark of a delivered callback stays
+--     12  stream: approximate cap of its length, 0 for none
+--     13  stream: project_id
+--     14  stream: payment_id; empty: no lane
+--     15  stream: status as the callback has it
+--     16  stream: body
 --
--- Returns a list: verdict, ledger, from, to, counted, notes, extra, name.
+-- Returns a list: verdict, ledger, from, to, counted, notes, extra, era, the
+-- number of the call, name.
 -- verdict
 --   forward    give it to the service, then run mark with the owner
 --   streamed   it is in the stream and marked; extra: its id there
 --   duplicate  a service has it: answer 200
 --   busy       another delivery has the mark, or that of another callback
---              about the same payment, which must not be overtaken, has the
---              lane; extra: milliseconds to wait
---   stale      news from before the present state: answer 200
--- ledger (empty for duplicate and busy: nothing was looked at)
---   settled    the state has changed by a final status
+--              about the same payment has the lane; extra: milliseconds to wait
+--   stale      a service has heard later news of each of its operations:
+--              answer 200
+--   bad        an argument (extra says which), the entry, the total or the
+--              layout cannot be read: nothing changed
+-- ledger (empty for duplicate, busy and bad: nothing was looked at)
+--   settled    an operation has ended, or paid more
 --   updated    not final: only noted
---   again      says what the entry says, or is of an earlier attempt
---   stale      not a legal move; forwarded only where owner is empty.  It
---              changes nothing, but that a part of a partially_paid_out is
---              counted, however late it comes
+--   again      says what the entry says
+--   stale      what each operation has left behind; forwarded only where owner
+--              is empty
 --   unknown    no entry
 --   ignored    not a status of a payout
 -- from, to     states of the entry; counted: amount counted now
--- notes        words: recounted (was released, now counted again, limits or
---              not), adjusted (another amount was paid), currency (paid in
---              another one: amount not looked at), dry (the entry is that of
---              a dry run)
---
--- A second run of the same callback moves no total again: a state is entered
--- once.  Between final states only success to reversed, decline or error to
--- success are legal.  A callback of an operation that has settled an earlier
--- attempt does not settle a later one: operation ids are never used twice.
+-- notes        words: recounted (was not counted, now it is, limits or not),
+--              adjusted (another amount than asked for is counted), currency
+--              (paid in another one: amounts not looked at), dry (the entry is
+--              that of a dry run)
 
-local call = redis.call
+-- @include number
+-- @include windows
+-- @include call
+-- @include entry
 
-local WINDOWS = { 'hour', 'day', 'week', 'month' }
 
-local LIVE = { reserved = true, unknown = true, accepted = true }
-local PAID = { success = true, partially_paid_out = true }
-local TAKEN_BACK = { refused = true, released = true }
+local name, offset, ttl, status, told, sum, currency, complete, owner =
+    unpack(ARGV, 1, 9)
+local used_key, era_key, open_key, entry_key = unpack(KEYS, 1, 4)
+local mark_key, lane_key, stream_key = KEYS[8], KEYS[9], KEYS[10]
+local now, era, seq, fresh_era
 
-local PENDING = {
-    ['processing'] = true, ['awaiting retry'] = true,
-    ['awaiting clarification'] = true
+local WORDS = {
+    ['processing'] = 'pending', ['awaiting retry'] = 'pending',
+    ['awaiting clarification'] = 'pending', success = 'success',
+    decline = 'decline', error = 'error', reversed = 'reversed',
+    partially_paid_out = 'partial'
 }
 
-local UNPAID = { decline = true, error = true, reversed = true }
-
-local LEGAL = {
-    ['success reversed'] = true, ['decline success'] = true,
-    ['error success'] = true
-}
-
-local status, operation, digest, paid = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local owner, part, name = ARGV[7], ARGV[14] or '', ARGV[15]
+local OPERATION = '^([%w._-]+)=(%l+)/(%d*)/?(%d*)$'
 
 
--- adds an amount, which may be negative, and a count to the windows of the
--- entry; one whose totals have expired stays away, none goes below 0
-
-local function count(base, window, amount, n)
-    local hour, monday = window:match('^(%d+) (%d+)$')
-    local names = { hour, hour:sub(1, 8), monday, hour:sub(1, 6) }
-
-    for i = 1, 4 do
-        for field, more in pairs({ [''] = amount, _count = n }) do
-            local key = base .. WINDOWS[i] .. field .. ':' .. names[i]
-
-            if call('EXISTS', key) == 1 then
-                local total = redis.pcall('INCRBY', key, more)
-
-                if type(total) == 'number' and total < 0 then
-                    call('SET', key, '0', 'KEEPTTL')
-                end
-            end
-        end
-    end
-end
-
-
--- what the windows hold for the entry becomes another amount; "0" also takes
--- back the count, and from "0" it is counted again
-
-local function recount(base, entry, before, after)
-    base = base .. entry.currency .. ':'
-
-    if before ~= '0' then
-        count(base, entry.window, '-' .. before, after == '0' and '-1' or '0')
-    end
-
-    if after ~= '0' then
-        count(base, entry.window, after, before == '0' and '1' or '0')
-    end
-end
-
-
--- notes "operation:amount " of each one that has paid; returns their sum
-
-local function keep_parts(key, entry)
-    local parts, sum = entry.parts, 0
-
-    if operation ~= '' and #part <= 15 and part:find('^[1-9]%d*$')
-       and not (' ' .. parts):find(' ' .. operation .. ':', 1, true)
+local function bad_call()
+    if not payment_of(entry_key or '') or not is_key(2, 'era')
+       or not is_key(3, 'open') or #KEYS < 9 or not is_key(5, 'dry:used')
+       or not is_key(6, 'dry:open')
+       or not find(KEYS[7], ':dry:payout:' .. project .. ':', 1, true)
+       or not find(mark_key, ':callback:' .. project .. ':', 1, true)
+       or not find(lane_key, ':lane:' .. project .. ':', 1, true)
     then
-        parts = parts .. operation .. ':' .. part .. ' '
-        call('HSET', key, 'parts', parts)
+        return 'keys'
     end
 
-    for amount in parts:gmatch(':(%d+) ') do
-        sum = sum + amount
-    end
-
-    return sum > 0 and string.format('%.0f', sum) or ''
+    return #ARGV ~= 16 and 'arguments' or not is_offset(offset) and 'offset'
+           or not is_ttl(ttl) and 'ttl'
+           or sum ~= '' and not is_integer(sum) and 'sum'
+           or not find(ARGV[10], '^%d+$') and 'lock'
+           or not find(ARGV[11], '^%d+$') and 'mark'
+           or not find(ARGV[12], '^%d+$') and 'cap'
 end
 
 
-local function write(key, ...)
-    call('HSET', key, 'status', status, 'updated', call('TIME')[1], ...)
-    call('EXPIRE', key, ARGV[6])
-end
+-- a list of the operations told, or nil
 
+local function told_read()
+    local list = {}
 
-local function more(sum, before)
-    return sum ~= '' and #before <= 15 and sum + 0 > before + 0
-end
+    for word in told:gmatch('%S+') do
+        local id, what, paid, size = word:match(OPERATION)
 
-
-local function note_late_part(key, base, entry)
-    local before, sum = entry.counted, ''
-
-    if entry.state == 'partially_paid_out' then
-        sum = keep_parts(key, entry)
-    end
-
-    -- a sum of all operations, if it was known, has this part already
-    if not more(sum, before) then
-        return { 'stale', entry.state, before, '' }
-    end
-
-    recount(base, entry, before, sum)
-    call('HSET', key, 'counted', sum)
-
-    return { 'stale', entry.state, sum, 'adjusted' }
-end
-
-
-local function note_pending(key, base, entry)
-    if LIVE[entry.state] then
-        keep_parts(key, entry)
-        write(key, 'state', 'accepted')
-
-        return { 'updated', 'accepted', entry.counted, '' }
-    end
-
-    if TAKEN_BACK[entry.state] then
-        recount(base, entry, entry.counted, entry.amount)
-        write(key, 'state', 'accepted', 'counted', entry.amount)
-
-        return { 'updated', 'accepted', entry.amount, 'recounted' }
-    end
-
-    return note_late_part(key, base, entry)
-end
-
-
-local function note_final(key, base, entry, word)
-    local before, after, notes = entry.counted, '0', ''
-    local sum, paid = keep_parts(key, entry), paid
-
-    -- parts that are known may not be all
-    if status == 'partially_paid_out' and paid == ''
-       and (entry.state ~= status or more(sum, before))
-    then
-        paid = sum
-    end
-
-    if PAID[status] then
-        local known = #paid <= 18 and (paid:find('^[1-9]%d*$') or paid == '0')
-        local back = not LIVE[entry.state] and not PAID[entry.state]
-
-        after = back and entry.amount or before
-
-        if known and ARGV[5] ~= '' and ARGV[5] ~= entry.currency then
-            notes = ' currency'
-
-        elseif known then
-            after = paid
+        if not id or not RANK[what] or what == 'freed' or #id > 32
+           or (paid ~= '' and not is_integer(paid))
+           or (size ~= '' and not is_integer(size)) or #list == MAX_OPS
+        then
+            return nil
         end
 
-        if back and after ~= '0' then
-            notes = ' recounted' .. notes
-        end
+        list[#list + 1] = { id = id, status = what, paid = paid, size = size }
+    end
 
-        if status == 'success' and after ~= entry.amount then
-            notes = ' adjusted' .. notes
+    return list
+end
+
+
+-- what an operation has paid, and what it was to pay, as the entry has it: a
+-- payment that has succeeded has paid its sum in full
+
+local function amounts(e, op)
+    local paid = op.paid ~= '' and value(op.paid) or nil
+    local size = op.size ~= '' and value(op.size) or nil
+
+    if op.status == 'success' then
+        local full = sum ~= '' and value(sum) or paid or e.amount
+
+        return paid or full, full
+    end
+
+    if op.status == 'partial' then
+        return paid or 0, size or paid or 0
+    end
+
+    return 0, op.status ~= 'pending' and size or 0
+end
+
+
+local ORDER = { stale = 1, again = 2, updated = 3, settled = 4 }
+
+
+-- notes all operations in the entry; returns what is the most of it
+
+local function note_all(e, list)
+    local most = 'stale'
+
+    for _, op in ipairs(list) do
+        local paid, size = amounts(e, op)
+        local said = op_note(e, op.id, op.status, paid, size)
+
+        most = ORDER[said] > ORDER[most] and said or most
+    end
+
+    if #list == 0 and WORDS[status] == 'pending' then
+        e.exists, most = '1', 'updated'
+    end
+
+    -- nothing of the payment is left that could still pay
+    if complete == '1' and #e.open == 0 then
+        e.complete = is_closed(e.ops) and '1' or nil
+        e.freed, e.accepted, e.lost, e.exists, e.full = 0, 0, 0, nil
+
+        for _, copy in ipairs(e.done) do
+            copy[2] = 'r'
         end
     end
 
-    if before ~= after then
-        recount(base, entry, before, after)
-    end
-
-    write(key, 'state', status, 'counted', after, 'ops',
-          entry.ops .. word .. ' ')
-
-    return { 'settled', status, after, notes:sub(2) }
+    return most
 end
 
 
-local function settle(key, base)
-    local list = call('HMGET', key, 'state', 'amount', 'counted', 'currency',
-                      'window', 'ops', 'past', 'parts')
+-- ledger, from, to, counted, notes; nil where the total cannot be read
 
-    if not list[1] then
-        return { 'unknown', '', '', '' }, ''
+local function settle(keys, list)
+    local e = entry_read(keys.entry, now)
+
+    if not e or not e.payout then
+        return { 'unknown', '', '', '', '' }
     end
 
-    local entry = { state = list[1], amount = list[2],
-                    counted = list[3] or list[2], currency = list[4],
-                    window = list[5], ops = list[6] or '',
-                    parts = list[8] or '' }
-    local state, past = entry.state, ' ' .. (list[7] or '')
-    local id = (operation ~= '' and operation or digest:sub(1, 16)) .. ':'
-    local word = id .. status .. ':' .. digest:sub(1, 8)
-    local same = { 'again', state, entry.counted, '' }
+    local notes = {}
 
-    if past:find(' ' .. id, 1, true)
-       and (not PAID[status]
-            or past:find(' ' .. id .. status .. ':', 1, true))
-    then
-        return same, state
+    if currency ~= '' and currency ~= e.currency then
+        notes[1], sum = 'currency', ''
+
+        for _, op in ipairs(list) do
+            op.paid, op.size = '', ''
+        end
     end
 
-    if PENDING[status] then
-        return note_pending(key, base, entry), state
+    local before, from = e.counted, e.state
+    local said = note_all(e, list)
+
+    derive(e)
+
+    local used = e.counted ~= before
+                 and used_read(call('HGET', keys.used, e.currency), now, offset)
+
+    if used == nil then
+        return nil
     end
 
-    if state == status and (' ' .. entry.ops):find(' ' .. word .. ' ', 1, true)
-    then
-        return same, state
+    seq = seq or era_step(era_key, fresh_era)
+
+    if used then
+        used_move(used, e.window, before, e.counted)
+        call('HSET', keys.used, e.currency, used_text(used))
     end
 
-    if LIVE[state] or TAKEN_BACK[state] or state == status
-       or LEGAL[state .. ' ' .. status]
-    then
-        return note_final(key, base, entry, word), state
+    if said ~= 'stale' then
+        e.status = status
     end
 
-    same[1] = 'stale'
-    return same, state
+    e.era = era ~= '' and era or e.era
+
+    if entry_write(keys.entry, payment_of(entry_key), e, keys.open, now) then
+        call('EXPIRE', keys.entry, ttl)
+    end
+
+    if less(before, e.counted) and not WAITS[from] then
+        notes[#notes + 1] = 'recounted'
+    end
+
+    if said == 'settled' and e.state == 'success' and e.counted ~= e.amount then
+        notes[#notes + 1] = 'adjusted'
+    end
+
+    return { said, from, e.state, digits(e.counted),
+             table.concat(notes, ' ') }
 end
 
 
 local function append()
-    local now = call('TIME')
-    local received = string.format('%.0f', now[1] * 1000
-                                           + math.floor(now[2] / 1000))
-    local args = { 'project_id', ARGV[11], 'payment_id', ARGV[12],
-                   'status', status, 'body', ARGV[13], 'received', received }
+    local time = call('TIME')
+    local received = format('%.0f', time[1] * 1000
+                                    + math.floor(time[2] / 1000))
+    local args = { 'project_id', ARGV[13], 'payment_id', ARGV[14], 'status',
+                   ARGV[15], 'body', ARGV[16], 'received', received }
 
-    if ARGV[10] == '0' then
-        return call('XADD', KEYS[6], '*', unpack(args))
+    if ARGV[12] == '0' then
+        return call('XADD', stream_key, '*', unpack(args))
     end
 
-    return call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[10], '*', unpack(args))
+    return call('XADD', stream_key, 'MAXLEN', '~', ARGV[12], '*', unpack(args))
 end
 
 
-local lane
+local function reply(verdict, result, extra)
+    return { verdict, result[1] or '', result[2] or '', result[3] or '',
+             result[4] or '', result[5] or '', extra or '', era or '',
+             seq or 0, name }
+end
 
-if owner ~= '' then
-    local mark = call('GET', KEYS[5])
+
+-- a verdict and milliseconds where another delivery goes before this one
+
+local function held_by_other()
+    local mark = call('GET', mark_key)
 
     if mark == 'delivered' then
-        return { 'duplicate', '', '', '', '', '', '', name }
+        return 'duplicate'
     end
 
     if mark and mark ~= owner then
-        return { 'busy', '', '', '', '', '', call('PTTL', KEYS[5]), name }
+        return 'busy', call('PTTL', mark_key)
     end
 
     -- a stream keeps the order by itself
-    if ARGV[12] ~= '' and not KEYS[6] then
-        lane = KEYS[5]:gsub(':callback:{', ':lane:{', 1):gsub(':%x+$', '')
+    local other = not stream_key and ARGV[14] ~= '' and call('GET', lane_key)
 
-        local other = call('GET', lane)
+    if other and other ~= owner then
+        return 'busy', call('PTTL', lane_key)
+    end
+end
 
-        if other and other ~= owner then
-            return { 'busy', '', '', '', '', '', call('PTTL', lane), name }
+
+local function settle_one(list)
+    if not WORDS[status] then
+        return { 'ignored' }
+    end
+
+    local result = settle({ used = used_key, open = open_key,
+                            entry = entry_key }, list)
+
+    if result and result[1] == 'unknown' and call('EXISTS', KEYS[7]) == 1 then
+        result = settle({ used = KEYS[5], open = KEYS[6], entry = KEYS[7] },
+                        list)
+
+        if result and result[1] ~= 'unknown' then
+            result[5] = result[5] == '' and 'dry' or result[5] .. ' dry'
         end
     end
+
+    return result
 end
 
-local result, from = { 'ignored', '', '', '' }, ''
 
-if PAID[status] or UNPAID[status] or PENDING[status] then
-    local dry, dry_from = settle(KEYS[3], KEYS[4])
+local function take(list)
+    if owner ~= '' then
+        local verdict, wait = held_by_other()
 
-    result, from = settle(KEYS[1], KEYS[2])
-
-    if result[1] == 'unknown' and dry[1] ~= 'unknown' then
-        result, from = dry, dry_from
-        result[4] = dry[4] == '' and 'dry' or dry[4] .. ' dry'
+        if verdict then
+            return reply(verdict, {}, wait)
+        end
     end
-end
 
-local ledger, to, counted, notes = unpack(result)
+    now = call('TIME')[1] + 0
 
-if ledger == 'stale' and owner ~= '' then
-    return { 'stale', ledger, from, to, counted, notes, '', name }
-end
+    local result = settle_one(list)
 
-if KEYS[6] then
-    local id = append()
+    if not result then
+        return reply('bad', {}, 'total')
+    end
+
+    if result[1] == 'stale' and owner ~= '' then
+        return reply('stale', result)
+    end
+
+    if stream_key then
+        local id = append()
+
+        if owner ~= '' then
+            call('SET', mark_key, 'delivered', 'EX', ARGV[11])
+        end
+
+        return reply('streamed', result, id)
+    end
 
     if owner ~= '' then
-        call('SET', KEYS[5], 'delivered', 'EX', ARGV[9])
+        call('SET', mark_key, owner, 'PX', ARGV[10])
+
+        if ARGV[14] ~= '' then
+            call('SET', lane_key, owner, 'PX', ARGV[10])
+        end
     end
 
-    return { 'streamed', ledger, from, to, counted, notes, id, name }
+    return reply('forward', result)
 end
 
-if owner ~= '' then
-    call('SET', KEYS[5], owner, 'PX', ARGV[8])
 
-    if lane then
-        call('SET', lane, owner, 'PX', ARGV[8])
-    end
+local bad = bad_call()
+local list = not bad and told_read()
+
+if bad or not list then
+    return reply('bad', {}, bad or 'operations')
 end
 
-return { 'forward', ledger, from, to, counted, notes, '', name }
+era, fresh_era = era_read(era_key)
+
+if not era then
+    return reply('bad', {}, 'layout')
+end
+
+return take(list)

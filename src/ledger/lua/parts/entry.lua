@@ -1,0 +1,535 @@
+-- The entry of a payment, gate:payout:{PID}:<payment_id>: facts about its
+-- copies and operations, and what follows from them.  The order in which facts
+-- come does not matter.  The tables are in doc/ledger.md.
+
+local FIELDS = { 'state', 'payout', 'digest', 'counted', 'copies', 'accepted',
+                 'lost', 'freed', 'errors', 'exists', 'full', 'complete',
+                 'ops', 'past', 'rest', 'code', 'status', 'attempts', 'hand',
+                 'era' }
+
+local COUNTERS = { accepted = true, lost = true, freed = true, errors = true }
+
+-- copies under way, names kept of those that have reported, operations
+
+local MAX_OPEN, MAX_DONE, MAX_OPS = 32, 32, 64
+
+-- with more operations no attempt begins: some must have room to end
+
+local MAX_TRIED = 48
+
+-- seconds after which a copy that has not reported is lost, and after which
+-- somebody should ask Gate about a payout
+
+local PATIENCE, CHECK, CHECK_UNKNOWN = 600, 90, 15
+
+-- a later word of an operation goes before an earlier one, whichever comes
+-- first
+
+local RANK = { freed = -1, pending = 0, error = 1, decline = 1, partial = 2,
+               success = 2, reversed = 3 }
+
+local WAITS = { reserved = true, unknown = true, accepted = true }
+
+
+local function ops_read(text)
+    local list = {}
+
+    for id, status, err, paid, size in
+        (text or ''):gmatch('(%S-)=(%a+)(!?)/(%d+)/?(%d*)')
+    do
+        paid = value(paid)
+        list[#list + 1] = { id = id, status = status, err = err == '!',
+                            paid = paid,
+                            size = size == '' and paid or value(size) }
+    end
+
+    return list
+end
+
+
+local function ops_text(list)
+    local out = {}
+
+    for i, op in ipairs(list) do
+        out[i] = op.id .. '=' .. op.status .. (op.err and '!' or '') .. '/'
+                 .. digits(op.paid)
+                 .. (op.size == op.paid and '' or '/' .. digits(op.size))
+    end
+
+    return table.concat(out, ' ')
+end
+
+
+-- words "name@time" of those under way, "name=letter" of those that reported:
+-- a accepted, l lost, f freed by hand, r nothing more comes of it
+
+local function copies_read(e, text, now)
+    local late = format('%.0f', now - PATIENCE)
+
+    e.open, e.done = {}, {}
+
+    for name, sign, what in (text or ''):gmatch('(%S-)([@=])(%w+)') do
+        if sign == '=' then
+            e.done[#e.done + 1] = { name, what }
+
+        elseif what < late then
+            e.done[#e.done + 1] = { name, 'l' }
+
+        else
+            e.open[#e.open + 1] = { name, what }
+        end
+    end
+end
+
+
+local function copies_text(e)
+    local out = {}
+
+    for _, copy in ipairs(e.open) do
+        out[#out + 1] = copy[1] .. '@' .. copy[2]
+    end
+
+    for _, copy in ipairs(e.done) do
+        out[#out + 1] = copy[1] .. '=' .. copy[2]
+    end
+
+    return table.concat(out, ' ')
+end
+
+
+local function payout_set(e, payout)
+    e.payout = payout
+
+    local amount, currency, endpoint, window =
+        (payout or ''):match('^(%d+) (%u+) (%S+) (%d+ %d+)$')
+
+    e.amount, e.currency, e.window = amount and value(amount) or 0, currency,
+                                     window
+    e.endpoint = endpoint
+end
+
+
+local function entry_new(list, now)
+    local e = { was = {} }
+
+    for i, name in ipairs(FIELDS) do
+        e[name] = list[i] or nil
+        e.was[name] = e[name]
+    end
+
+    for name in pairs(COUNTERS) do
+        e[name] = (e[name] or 0) + 0
+    end
+
+    payout_set(e, e.payout)
+    copies_read(e, e.copies, now)
+    e.ops, e.past = ops_read(e.ops), ops_read(e.past)
+    e.counted, e.rest = value(e.counted or '0'), value(e.rest or '0')
+
+    return e
+end
+
+
+-- nil where there is none
+
+local function entry_read(key, now)
+    local list = call('HMGET', key, unpack(FIELDS))
+
+    return list[1] and entry_new(list, now)
+end
+
+
+-- "open", the letter of one that has reported, or nil; and where
+
+local function copy_find(e, name)
+    for i, copy in ipairs(e.open) do
+        if copy[1] == name then
+            return 'open', i
+        end
+    end
+
+    for i, copy in ipairs(e.done) do
+        if copy[1] == name then
+            return copy[2], i
+        end
+    end
+end
+
+
+-- adds a name that is not there
+
+local function copy_note(e, name, letter)
+    e.done[#e.done + 1] = { name, letter }
+
+    if #e.done > MAX_DONE then
+        letter = table.remove(e.done, 1)[2]
+
+        if letter == 'a' then
+            e.accepted = e.accepted + 1
+
+        elseif letter == 'l' then
+            e.lost = e.lost + 1
+        end
+    end
+end
+
+
+local function copy_move(e, name, letter)
+    local was, i = copy_find(e, name)
+
+    table.remove(was == 'open' and e.open or e.done, i)
+    copy_note(e, name, letter)
+end
+
+
+-- of the present attempt
+
+local function copies_count(e)
+    local accepted, lost = e.accepted, e.lost
+
+    for _, copy in ipairs(e.done) do
+        accepted = accepted + (copy[2] == 'a' and 1 or 0)
+        lost = lost + (copy[2] == 'l' and 1 or 0)
+    end
+
+    return accepted, lost
+end
+
+
+-- whether Gate takes nothing more under the payment_id: an operation of these
+-- has ended otherwise than by "error"
+
+local function is_closed(ops)
+    for _, op in ipairs(ops) do
+        if not op.err and RANK[op.status] > 0 then
+            return true
+        end
+    end
+
+    return false
+end
+
+
+-- what is held while no operation of the attempt has closed it: all, as long
+-- as an operation may still pay or there are more copies than errors
+
+local function hold(e, errors, pending)
+    local accepted, lost = copies_count(e)
+    local copies = accepted + lost + #e.open
+
+    if is_closed(e.past) then
+        return (pending or #e.open > 0) and e.amount or 0
+    end
+
+    if e.exists and copies == 0 and #e.ops == 0 then
+        copies = 1
+
+        for _, op in ipairs(e.past) do
+            if not op.err and op.status ~= 'freed' then
+                copies = 0
+            end
+        end
+    end
+
+    if pending or (copies > 0 and copies + e.freed > errors) then
+        return e.amount
+    end
+
+    return 0
+end
+
+
+-- sums of the attempt's operations
+
+local function ops_sum(e)
+    local sum = { errors = e.errors, side = e.rest, paid = 0, unpaid = 0,
+                  need = 0, pending = e.full and true or false }
+
+    for _, op in ipairs(e.past) do
+        sum.side = add(sum.side, op.paid)
+    end
+
+    for _, op in ipairs(e.ops) do
+        if op.err then
+            sum.errors = sum.errors + 1
+            sum.side = add(sum.side, op.paid)
+
+        elseif RANK[op.status] <= 0 then
+            sum.pending = sum.pending or op.status == 'pending'
+
+        else
+            sum.closed, sum[op.status] = true, true
+            sum.paid = add(sum.paid, op.paid)
+
+            if op.status == 'success' and less(sum.need, op.size) then
+                sum.need = op.size
+
+            elseif op.paid == 0 and op.status ~= 'reversed' then
+                sum.unpaid = add(sum.unpaid, op.size)
+            end
+        end
+    end
+
+    return sum
+end
+
+
+-- whether more parts may come: they do not cover the amount, paid or not
+
+local function is_partial(e, sum)
+    if sum.success or e.complete or not (sum.partial or sum.unpaid ~= 0) then
+        return false
+    end
+
+    if not sum.partial and not less(sum.unpaid, e.amount) then
+        return false
+    end
+
+    return less(add(sum.paid, sum.unpaid), e.amount)
+end
+
+
+local function state_of(e, sum, held)
+    if sum.closed then
+        return sum.success and 'success'
+               or sum.partial and 'partially_paid_out'
+               or sum.reversed and 'reversed' or 'decline'
+    end
+
+    if held ~= 0 then
+        local accepted, lost = copies_count(e)
+
+        return (sum.pending or accepted > 0) and 'accepted'
+               or (lost > 0 or #e.open == 0) and 'unknown' or 'reserved'
+    end
+
+    return sum.side ~= 0 and 'success'
+           or sum.errors > 0 and #e.ops > 0 and 'error'
+           or not e.hand and e.code and 'refused' or 'released'
+end
+
+
+-- sets what is counted, the state, and whether somebody should ask Gate
+
+local function derive(e)
+    local sum = ops_sum(e)
+    local held
+
+    if sum.closed then
+        local need = is_partial(e, sum) and e.amount or sum.need
+        local accepted = copies_count(e)
+
+        held = less(sum.paid, need) and need or sum.paid
+
+        if accepted > sum.errors + 1 then
+            held = add(held, e.amount)
+        end
+
+    else
+        held = hold(e, sum.errors, sum.pending)
+    end
+
+    e.counted = add(held, sum.side)
+    e.state = state_of(e, sum, held)
+    e.waits = #e.open > 0 or less(sum.paid, held)
+end
+
+
+local function text_of(e, name)
+    local v = e[name]
+
+    if name == 'copies' then
+        return copies_text(e)
+    end
+
+    if name == 'ops' or name == 'past' then
+        return ops_text(v)
+    end
+
+    if name == 'counted' then
+        return digits(v)
+    end
+
+    if type(v) == 'number' then
+        return v > 0 and format('%.0f', v) or ''
+    end
+
+    return v or ''
+end
+
+
+-- writes the fields that have changed, and where it stands in the index;
+-- returns whether there were any
+
+local function entry_write(key, id, e, open_key, now)
+    local set, del = {}, {}
+
+    for _, name in ipairs(FIELDS) do
+        local text, was = text_of(e, name), e.was[name] or ''
+
+        if text ~= was then
+            if text == '' then
+                del[#del + 1] = name
+
+            else
+                set[#set + 1] = name
+                set[#set + 1] = text
+            end
+        end
+    end
+
+    if #set > 0 then
+        call('HSET', key, unpack(set))
+    end
+
+    if #del > 0 then
+        call('HDEL', key, unpack(del))
+    end
+
+    if not e.waits then
+        call('ZREM', open_key, id)
+
+    elseif e.state == 'unknown' and e.was.state ~= 'unknown' then
+        call('ZADD', open_key, now + CHECK_UNKNOWN, id)
+
+    elseif not WAITS[e.was.state or ''] then
+        call('ZADD', open_key, 'NX', now + CHECK, id)
+    end
+
+    return #set + #del > 0
+end
+
+
+-- begins another attempt: what may still come of the one before is kept
+
+local function attempt_begin(e)
+    if is_closed(e.ops) or is_closed(e.past) then
+
+        -- Gate has none of them, whatever they report
+
+        for _, copy in ipairs(e.open) do
+            e.done[#e.done + 1] = { copy[1], 'r' }
+        end
+
+        e.open, e.freed, e.errors = {}, 0, 0
+
+    else
+        local accepted, lost = copies_count(e)
+        local debt = accepted + lost + #e.open + e.freed - e.errors
+
+        for _, op in ipairs(e.ops) do
+            debt = debt - (op.err and 1 or 0)
+        end
+
+        e.freed, e.errors = math.max(debt, 0), #e.open
+    end
+
+    -- with as many errors as copies, whatever they still report is known
+
+    for _, copy in ipairs(e.done) do
+        copy[2] = e.freed > 0 and copy[2] == 'f' and 'f' or 'r'
+    end
+
+    for _, op in ipairs(e.ops) do
+        e.past[#e.past + 1] = op
+    end
+
+    while #e.done > MAX_DONE do
+        table.remove(e.done, 1)
+    end
+
+    e.ops, e.accepted, e.lost = {}, 0, 0
+    e.exists, e.full, e.complete, e.code, e.status, e.hand = nil
+    e.attempts = format('%.0f', (e.attempts or 1) + 1)
+end
+
+
+-- an operation that nobody has heard of
+
+local function op_new(e, id, status, paid, size)
+    if #e.ops + #e.past >= MAX_OPS then
+        e.full = '1'
+        e.rest = add(e.rest, paid)
+
+    else
+        e.ops[#e.ops + 1] = { id = id, status = status, paid = paid,
+                              size = size, err = status == 'error' }
+    end
+
+    return status == 'pending' and 'updated' or 'settled'
+end
+
+
+-- an error ends a copy, whenever it is told; where its operation belongs to an
+-- earlier attempt, it is one of the copies that were left of that
+
+local function op_error(e, op, is_past)
+    op.err = true
+
+    if is_past then
+        e.errors = e.errors + 1
+    end
+
+    if RANK[op.status] >= 1 then
+        return 'stale'
+    end
+
+    op.status = 'error'
+
+    return 'settled'
+end
+
+
+-- two words of one rank: sums only grow, and "success" goes before "partial"
+
+local function op_again(op, status, paid, size)
+    local news = status ~= op.status and status == 'success'
+
+    if status == 'partial' and op.status == 'success' then
+        return 'stale'
+    end
+
+    if RANK[status] == 2 then
+        news = news or less(op.paid, paid) or less(op.size, size)
+        op.status = status
+        op.paid = less(op.paid, paid) and paid or op.paid
+        op.size = less(op.size, size) and size or op.size
+    end
+
+    return news and 'settled' or status == 'pending' and 'updated' or 'again'
+end
+
+
+-- notes what is told of an operation: "settled", "updated", "again" or "stale"
+
+local function op_note(e, id, status, paid, size)
+    local op, is_past
+
+    for _, list in ipairs({ e.past, e.ops }) do
+        for _, known in ipairs(list) do
+            if known.id == id then
+                op, is_past = known, list == e.past
+            end
+        end
+    end
+
+    if not op then
+        return op_new(e, id, status, paid, size)
+    end
+
+    if status == 'error' and not op.err and op.status ~= 'decline' then
+        return op_error(e, op, is_past)
+    end
+
+    if RANK[status] < RANK[op.status] then
+        return 'stale'
+    end
+
+    if RANK[status] == RANK[op.status] then
+        return op_again(op, status, paid, size)
+    end
+
+    op.status, op.paid, op.size = status, paid, size
+
+    return status == 'pending' and 'updated' or 'settled'
+end
