@@ -211,17 +211,17 @@ ngx_http_gate_count_callback(ngx_http_gate_series_t *series,
 
 
 void
-ngx_http_gate_count_key(ngx_http_gate_series_t *series,
-    ngx_http_gate_key_use_e key, ngx_uint_t verified)
+ngx_http_gate_count_secret(ngx_http_gate_series_t *series,
+    ngx_http_gate_secret_use_e which, ngx_uint_t verified)
 {
-    uint64_t                   now;
-    ngx_http_gate_key_stat_t  *stat;
+    uint64_t                      now;
+    ngx_http_gate_secret_stat_t  *stat;
 
     if (series == NULL) {
         return;
     }
 
-    stat = &series->keys[key];
+    stat = &series->secrets[which];
     now = ngx_time();
 
     if (verified) {
@@ -291,12 +291,12 @@ ngx_http_gate_metrics_redis(ngx_http_gate_metrics_t *metrics,
 
 
 void
-ngx_http_gate_metrics_key(ngx_http_gate_metrics_t *metrics,
-    ngx_http_gate_series_t *series, ngx_http_gate_key_use_e key,
+ngx_http_gate_metrics_secret(ngx_http_gate_metrics_t *metrics,
+    ngx_http_gate_series_t *series, ngx_http_gate_secret_use_e which,
     ngx_http_gate_secret_t *secret)
 {
-    uint32_t                   print;
-    ngx_http_gate_key_stat_t  *stat;
+    uint32_t                      print;
+    ngx_http_gate_secret_stat_t  *stat;
 
     if (series == NULL || secret->told == secret->generation) {
         return;
@@ -310,7 +310,7 @@ ngx_http_gate_metrics_key(ngx_http_gate_metrics_t *metrics,
         print = ngx_crc32_short(secret->print, GATE_SIGNATURE_LEN) | 1;
     }
 
-    stat = &series->keys[key];
+    stat = &series->secrets[which];
 
     ngx_shmtx_lock(&metrics->shpool->mutex);
 
