@@ -17,6 +17,8 @@
 
 _Static_assert(NGX_HTTP_GATE_RESULTS <= NGX_HTTP_GATE_RESULTS_MAX,
                "counters for each result");
+_Static_assert(sizeof(ngx_http_gate_counter_t) == 8,
+               "amounts are longer than 32 bits");
 
 
 static ngx_http_gate_series_t *ngx_http_gate_series_create(
@@ -36,6 +38,22 @@ static const char  ngx_http_gate_currency_codes[] =
     "NGNNIONOKNPRNZDOMRPABPENPGKPHPPKRPLNPYGQARRONRSDRUBRWFSARSBDSCRSDGSEKSGD"
     "SHPSLESOSSRDSSPSTNSVCSYPSZLTHBTJSTMTTNDTOPTRYTTDTWDTZSUAHUGXUSDUYUUZSVES"
     "VNDVUVWSTXAFXCDXOFXPFYERZARZMWZWG";
+
+
+_Static_assert((sizeof(ngx_http_gate_currency_codes) - 1) % 3 == 0,
+               "a code has three letters");
+
+
+/* a row that is short would end in bounds of 0 */
+
+#define NGX_HTTP_GATE_TIME_FULL(name, metric, help, ...)                      \
+    _Static_assert(sizeof((uint64_t[]) { __VA_ARGS__ })                       \
+                   == NGX_HTTP_GATE_BUCKETS * sizeof(uint64_t),               \
+                   "bounds of " metric);
+
+NGX_HTTP_GATE_TIME_TABLE(NGX_HTTP_GATE_TIME_FULL)
+
+#undef NGX_HTTP_GATE_TIME_FULL
 
 
 #define NGX_HTTP_GATE_TIME_BOUNDS(name, metric, help, ...)  { __VA_ARGS__ },

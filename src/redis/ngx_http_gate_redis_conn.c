@@ -23,6 +23,13 @@
 #define NGX_HTTP_GATE_REDIS_PROVEN       1000
 
 
+_Static_assert(offsetof(ngx_http_gate_redis_t, fd)
+               == offsetof(ngx_connection_t, fd),
+               "debug messages of events read it as a connection's");
+_Static_assert(NGX_HTTP_GATE_REDIS_WORKER % 2 == 0,
+               "two digits for each byte");
+
+
 static ngx_int_t ngx_http_gate_redis_resolve(ngx_http_gate_redis_t *rc);
 static void ngx_http_gate_redis_resolved(ngx_resolver_ctx_t *ctx);
 static void ngx_http_gate_redis_open(ngx_http_gate_redis_t *rc,
