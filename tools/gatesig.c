@@ -222,6 +222,9 @@ gatesig_parse_operand(gatesig_args_t *args, const char *operand)
         "", "canonical", "sign", "verify", "inject"
     };
 
+    _Static_assert(sizeof(names) / sizeof(names[0]) == GATESIG_INJECT + 1,
+                   "a name for each command");
+
     if (args->command == GATESIG_NONE) {
 
         for (i = GATESIG_CANONICAL; i <= GATESIG_INJECT; i++) {

@@ -10,6 +10,8 @@
 #define _GATESIG_H_INCLUDED_
 
 
+#include <stdio.h>
+
 #include "gate_sign.h"
 #include "gate_splice.h"
 
@@ -71,6 +73,12 @@ typedef struct {
  * Carries out the command.  Returns the exit code.
  */
 int gatesig_run(gatesig_t *sig);
+
+/*
+ * Reads all of it, or what the parser refuses as too long.  Returns NULL with
+ * errno set; the caller frees it.
+ */
+unsigned char *gatesig_read_all(FILE *f, size_t *len);
 
 /*
  * Reads the whole file; what was read is the caller's to wipe.

@@ -18,9 +18,6 @@
 static gate_str_t gatesig_given(const gatesig_t *sig, gate_rc_e reason, const
     gate_verified_t *verified);
 static void gatesig_print_compared(gatesig_search_t *search);
-static void gatesig_print(const char *name, gate_str_t text);
-static gate_rc_e gatesig_print_sink(void *data, const unsigned char *p, size_t
-    len);
 static int gatesig_cause_unsigned(gatesig_t *sig);
 
 
@@ -116,7 +113,7 @@ gatesig_print_compared(gatesig_search_t *search)
     (void) gate_canon_sort(&sig->canon, sig->args.order);
 
     fputs("canonical string: ", stdout);
-    (void) gate_canon_write(&sig->canon, gatesig_print_sink, stdout);
+    (void) gate_canon_write(&sig->canon, gatesig_safe_sink, stdout);
     fputs("\n", stdout);
 
     if (search->given.len != 0) {
@@ -136,53 +133,6 @@ gatesig_print_compared(gatesig_search_t *search)
         printf("with %s: ", sig->args.key_files[i]);
         gatesig_print("expected signature", text);
     }
-}
-
-
-static void
-gatesig_print(const char *name, gate_str_t text)
-{
-    printf("%s: ", name);
-    (void) gatesig_print_sink(stdout, text.data, text.len);
-    fputs("\n", stdout);
-}
-
-
-/* what a terminal would act on is not printed as it is */
-
-static gate_rc_e
-gatesig_print_sink(void *data, const unsigned char *p, size_t len)
-{
-    size_t  i;
-
-    for (i = 0; i < len; i++) {
-
-        if (p[i] < 0x20 || p[i] == 0x7f
-            || (p[i] == 0xc2 && i + 1 < len && p[i + 1] < 0xa0))
-        {
-            fprintf(data, "\\x%02x", p[i]);
-
-        } else {
-            putc(p[i], data);
-        }
-    }
-
-    return GATE_OK;
-}
-
-
-void
-gatesig_cause(const char *format, const char *text)
-{
-    char        buf[GATESIG_PATH_SIZE + 256];
-    gate_str_t  cause;
-
-    (void) snprintf(buf, sizeof(buf), format, text);
-
-    cause.data = (unsigned char *) buf;
-    cause.len = strlen(buf);
-
-    gatesig_print("likely cause", cause);
 }
 
 
@@ -220,45 +170,4 @@ gatesig_cause_unsigned(gatesig_t *sig)
     gatesig_cause("%s", "it was not signed, or the signature was taken away");
 
     return GATESIG_OK;
-}
-
-
-/* as in the canonical string, cut at its start where it is long */
-
-void
-gatesig_path(const gate_doc_t *doc, uint32_t i, char *path, size_t size)
-{
-    char               *p, number[16];
-    size_t              len;
-    gate_str_t          key;
-    const gate_node_t  *node;
-
-    p = path + size - 1;
-    *p = '\0';
-
-    for ( /* void */ ; i != 0; i = node->parent) {
-        node = &doc->nodes[i];
-        key = node->key;
-
-        if (key.data == NULL) {
-            key.len = (size_t) snprintf(number, sizeof(number), "%lu",
-                                        (unsigned long) node->index);
-            key.data = (unsigned char *) number;
-        }
-
-        len = key.len + (*p != '\0');
-
-        if (len > (size_t) (p - path)) {
-            break;
-        }
-
-        if (*p != '\0') {
-            *--p = ':';
-        }
-
-        p -= key.len;
-        memcpy(p, key.data, key.len);
-    }
-
-    memmove(path, p, strlen(p) + 1);
 }

@@ -58,6 +58,13 @@ int gatesig_search(gatesig_search_t *search);
 
 void gatesig_cause(const char *format, const char *text);
 
+void gatesig_print(const char *name, gate_str_t text);
+
+/*
+ * Prints to the FILE "data", but nothing that a terminal would act on.
+ */
+gate_rc_e gatesig_safe_sink(void *data, const unsigned char *p, size_t len);
+
 /*
  * The path of a node as in the canonical string; of a long one the end.
  */

@@ -16,13 +16,9 @@
 #include "gatesig.h"
 
 
-#define GATESIG_READ_MIN  65536
-
-
 static int gatesig_keys(gatesig_t *sig);
 static gate_key_t *gatesig_key(const char *path);
 static int gatesig_read(gatesig_t *sig);
-static unsigned char *gatesig_read_all(FILE *f, size_t *len);
 static int gatesig_prepare(gatesig_t *sig);
 static int gatesig_run_canonical(gatesig_t *sig);
 static int gatesig_run_sign(gatesig_t *sig);
@@ -113,51 +109,6 @@ gatesig_key(const char *path)
 }
 
 
-int
-gatesig_read_secret(const char *path, gatesig_secret_t *secret)
-{
-    int    failed;
-    FILE  *f;
-
-    f = fopen(path, "rb");
-
-    if (f == NULL) {
-        return gatesig_fail(path, strerror(errno));
-    }
-
-    /* or stdio keeps a copy */
-
-    setvbuf(f, NULL, _IONBF, 0);
-
-    errno = 0;
-    secret->len = fread(secret->data, 1, sizeof(secret->data), f);
-    failed = ferror(f) ? errno : 0;
-
-    fclose(f);
-
-    return (failed == 0) ? GATESIG_OK : gatesig_fail(path, strerror(failed));
-}
-
-
-size_t
-gatesig_secret_len(const gatesig_secret_t *secret)
-{
-    size_t  len;
-
-    len = secret->len;
-
-    if (len != 0 && secret->data[len - 1] == '\n') {
-        len--;
-
-        if (len != 0 && secret->data[len - 1] == '\r') {
-            len--;
-        }
-    }
-
-    return len;
-}
-
-
 static int
 gatesig_read(gatesig_t *sig)
 {
@@ -193,49 +144,6 @@ gatesig_read(gatesig_t *sig)
                                 &sig->err);
 
     return (rc == GATE_OK) ? GATESIG_OK : gatesig_refuse(sig, rc);
-}
-
-
-/* one byte more than the parser takes is enough for it to refuse */
-
-static unsigned char *
-gatesig_read_all(FILE *f, size_t *len)
-{
-    size_t          size;
-    unsigned char  *text, *grown;
-
-    size = GATESIG_READ_MIN;
-    *len = 0;
-
-    text = malloc(size);
-    if (text == NULL) {
-        return NULL;
-    }
-
-    for ( ;; ) {
-        *len += fread(text + *len, 1, size - *len, f);
-
-        if (ferror(f)) {
-            break;
-        }
-
-        if (*len < size || size > GATE_MAX_TEXT) {
-            return text;
-        }
-
-        size = (size < GATE_MAX_TEXT) ? size * 2 : (size_t) GATE_MAX_TEXT + 1;
-        grown = realloc(text, size);
-
-        if (grown == NULL) {
-            break;
-        }
-
-        text = grown;
-    }
-
-    free(text);
-
-    return NULL;
 }
 
 
@@ -420,15 +328,6 @@ gatesig_refuse(const gatesig_t *sig, gate_rc_e rc)
     fprintf(stderr, "gatesig: %s: %s%s%s at byte %lu\n",
             gatesig_name(&sig->args), path, (*path != '\0') ? " " : "",
             err->reason, (unsigned long) err->offset);
-
-    return GATESIG_FAILED;
-}
-
-
-int
-gatesig_fail(const char *what, const char *reason)
-{
-    fprintf(stderr, "gatesig: %s: %s\n", what, reason);
 
     return GATESIG_FAILED;
 }

@@ -15,6 +15,14 @@
 #include "ngx_http_gate_ctx.h"
 
 
+_Static_assert(NGX_HTTP_GATE_CTX_READING < NGX_HTTP_GATE_CTX_REFUSED
+               && NGX_HTTP_GATE_CTX_WAITING < NGX_HTTP_GATE_CTX_REFUSED,
+               "what is not decided comes first");
+_Static_assert(NGX_HTTP_GATE_CTX_REFUSED < NGX_HTTP_GATE_CTX_PASSED
+               && NGX_HTTP_GATE_CTX_PASSED < NGX_HTTP_GATE_CTX_ANSWERED,
+               "what has passed comes last");
+
+
 static void ngx_http_gate_ctx_cleanup(void *data);
 static ngx_uint_t ngx_http_gate_ctx_may_move(ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_ctx_state_e state);

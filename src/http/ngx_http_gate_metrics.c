@@ -17,6 +17,8 @@
 
 _Static_assert(NGX_HTTP_GATE_RESULTS <= NGX_HTTP_GATE_RESULTS_MAX,
                "counters for each result");
+_Static_assert(sizeof(ngx_http_gate_counter_t) == 8,
+               "amounts are longer than 32 bits");
 
 
 static ngx_http_gate_series_t *ngx_http_gate_series_create(
@@ -36,6 +38,22 @@ static const char  ngx_http_gate_currency_codes[] =
     "NGNNIONOKNPRNZDOMRPABPENPGKPHPPKRPLNPYGQARRONRSDRUBRWFSARSBDSCRSDGSEKSGD"
     "SHPSLESOSSRDSSPSTNSVCSYPSZLTHBTJSTMTTNDTOPTRYTTDTWDTZSUAHUGXUSDUYUUZSVES"
     "VNDVUVWSTXAFXCDXOFXPFYERZARZMWZWG";
+
+
+_Static_assert((sizeof(ngx_http_gate_currency_codes) - 1) % 3 == 0,
+               "a code has three letters");
+
+
+/* a row that is short would end in bounds of 0 */
+
+#define NGX_HTTP_GATE_TIME_FULL(name, metric, help, ...)                      \
+    _Static_assert(sizeof((uint64_t[]) { __VA_ARGS__ })                       \
+                   == NGX_HTTP_GATE_BUCKETS * sizeof(uint64_t),               \
+                   "bounds of " metric);
+
+NGX_HTTP_GATE_TIME_TABLE(NGX_HTTP_GATE_TIME_FULL)
+
+#undef NGX_HTTP_GATE_TIME_FULL
 
 
 #define NGX_HTTP_GATE_TIME_BOUNDS(name, metric, help, ...)  { __VA_ARGS__ },
@@ -211,17 +229,17 @@ ngx_http_gate_count_callback(ngx_http_gate_series_t *series,
 
 
 void
-ngx_http_gate_count_key(ngx_http_gate_series_t *series,
-    ngx_http_gate_key_use_e key, ngx_uint_t verified)
+ngx_http_gate_count_secret(ngx_http_gate_series_t *series,
+    ngx_http_gate_secret_use_e which, ngx_uint_t verified)
 {
-    uint64_t                   now;
-    ngx_http_gate_key_stat_t  *stat;
+    uint64_t                      now;
+    ngx_http_gate_secret_stat_t  *stat;
 
     if (series == NULL) {
         return;
     }
 
-    stat = &series->keys[key];
+    stat = &series->secrets[which];
     now = ngx_time();
 
     if (verified) {
@@ -291,12 +309,12 @@ ngx_http_gate_metrics_redis(ngx_http_gate_metrics_t *metrics,
 
 
 void
-ngx_http_gate_metrics_key(ngx_http_gate_metrics_t *metrics,
-    ngx_http_gate_series_t *series, ngx_http_gate_key_use_e key,
+ngx_http_gate_metrics_secret(ngx_http_gate_metrics_t *metrics,
+    ngx_http_gate_series_t *series, ngx_http_gate_secret_use_e which,
     ngx_http_gate_secret_t *secret)
 {
-    uint32_t                   print;
-    ngx_http_gate_key_stat_t  *stat;
+    uint32_t                      print;
+    ngx_http_gate_secret_stat_t  *stat;
 
     if (series == NULL || secret->told == secret->generation) {
         return;
@@ -310,7 +328,7 @@ ngx_http_gate_metrics_key(ngx_http_gate_metrics_t *metrics,
         print = ngx_crc32_short(secret->print, GATE_SIGNATURE_LEN) | 1;
     }
 
-    stat = &series->keys[key];
+    stat = &series->secrets[which];
 
     ngx_shmtx_lock(&metrics->shpool->mutex);
 

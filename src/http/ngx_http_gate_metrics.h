@@ -52,24 +52,24 @@ typedef enum {
 #undef NGX_HTTP_GATE_TIME_NAME
 
 
-#define NGX_HTTP_GATE_KEY_TABLE(X)                                            \
+#define NGX_HTTP_GATE_SECRET_TABLE(X)                                         \
     X(CURRENT, "current")                                                     \
     X(PREVIOUS, "previous")
 
 
-#define NGX_HTTP_GATE_KEY_NAME(name, word)  NGX_HTTP_GATE_KEY_##name,
+#define NGX_HTTP_GATE_SECRET_NAME(name, word)  NGX_HTTP_GATE_SECRET_##name,
 
 typedef enum {
-    NGX_HTTP_GATE_KEY_TABLE(NGX_HTTP_GATE_KEY_NAME)
-    NGX_HTTP_GATE_KEYS
-} ngx_http_gate_key_use_e;
+    NGX_HTTP_GATE_SECRET_TABLE(NGX_HTTP_GATE_SECRET_NAME)
+    NGX_HTTP_GATE_SECRETS
+} ngx_http_gate_secret_use_e;
 
-#undef NGX_HTTP_GATE_KEY_NAME
+#undef NGX_HTTP_GATE_SECRET_NAME
 
 
 /* of one key: X(value, type, metric, help); times are seconds since 1970 */
 
-#define NGX_HTTP_GATE_KEY_STAT_TABLE(X)                                       \
+#define NGX_HTTP_GATE_SECRET_STAT_TABLE(X)                                    \
     X(verified, counter, "gate_callbacks_verified_total",                     \
       "Signatures that the key has verified.")                                \
     X(used, gauge, "gate_key_last_used_timestamp_seconds",                    \
@@ -109,15 +109,15 @@ typedef struct {
 } ngx_http_gate_histogram_t;
 
 
-#define NGX_HTTP_GATE_KEY_VALUE(value, type, metric, help)                    \
+#define NGX_HTTP_GATE_SECRET_VALUE(value, type, metric, help)                 \
     ngx_http_gate_counter_t       value;
 
 typedef struct {
-    NGX_HTTP_GATE_KEY_STAT_TABLE(NGX_HTTP_GATE_KEY_VALUE)
+    NGX_HTTP_GATE_SECRET_STAT_TABLE(NGX_HTTP_GATE_SECRET_VALUE)
     uint32_t                      print;        /* tells keys apart */
-} ngx_http_gate_key_stat_t;
+} ngx_http_gate_secret_stat_t;
 
-#undef NGX_HTTP_GATE_KEY_VALUE
+#undef NGX_HTTP_GATE_SECRET_VALUE
 
 
 /* of one project; id 0 is for requests of no known project */
@@ -128,7 +128,7 @@ struct ngx_http_gate_series_s {
     ngx_http_gate_series_t       *next;
     ngx_uint_t                    id;
 
-    ngx_http_gate_key_stat_t      keys[NGX_HTTP_GATE_KEYS];
+    ngx_http_gate_secret_stat_t   secrets[NGX_HTTP_GATE_SECRETS];
 
     ngx_http_gate_counter_t       dry_run[NGX_HTTP_GATE_RESULTS_MAX];
     ngx_http_gate_counter_t       callbacks[GATE_STATUSES]
@@ -201,8 +201,8 @@ void ngx_http_gate_count_callback(ngx_http_gate_series_t *series,
     gate_status_e status, ngx_uint_t result);
 void ngx_http_gate_count_settlement(ngx_http_gate_series_t *series,
     ngx_http_gate_settlement_e settlement);
-void ngx_http_gate_count_key(ngx_http_gate_series_t *series,
-    ngx_http_gate_key_use_e key, ngx_uint_t verified);
+void ngx_http_gate_count_secret(ngx_http_gate_series_t *series,
+    ngx_http_gate_secret_use_e which, ngx_uint_t verified);
 void ngx_http_gate_count_time(ngx_http_gate_metrics_t *metrics,
     ngx_http_gate_time_e what, uint64_t usec);
 
@@ -216,8 +216,8 @@ void ngx_http_gate_metrics_redis(ngx_http_gate_metrics_t *metrics,
  * Tells the zone about a key that this worker has begun to use.  Workers that
  * begin to use the same one are counted once.
  */
-void ngx_http_gate_metrics_key(ngx_http_gate_metrics_t *metrics,
-    ngx_http_gate_series_t *series, ngx_http_gate_key_use_e key,
+void ngx_http_gate_metrics_secret(ngx_http_gate_metrics_t *metrics,
+    ngx_http_gate_series_t *series, ngx_http_gate_secret_use_e which,
     ngx_http_gate_secret_t *secret);
 
 /* upper bound of a bucket in microseconds; the last one has UINT64_MAX */

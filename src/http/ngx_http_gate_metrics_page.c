@@ -68,13 +68,13 @@ static void ngx_http_gate_page_text(ngx_http_gate_page_t *page, u_char *p,
     size_t len);
 
 
-#define NGX_HTTP_GATE_KEY_WORD(name, word)  ngx_string(word),
+#define NGX_HTTP_GATE_SECRET_WORD(name, word)  ngx_string(word),
 
-static ngx_str_t  ngx_http_gate_key_words[] = {
-    NGX_HTTP_GATE_KEY_TABLE(NGX_HTTP_GATE_KEY_WORD)
+static ngx_str_t  ngx_http_gate_secret_words[] = {
+    NGX_HTTP_GATE_SECRET_TABLE(NGX_HTTP_GATE_SECRET_WORD)
 };
 
-#undef NGX_HTTP_GATE_KEY_WORD
+#undef NGX_HTTP_GATE_SECRET_WORD
 
 
 char *
@@ -422,8 +422,8 @@ ngx_http_gate_page_keys(ngx_http_gate_page_t *page)
     ngx_http_gate_series_t   *s;
     ngx_http_gate_counter_t  *value;
 
-#define NGX_HTTP_GATE_KEY_FAMILY(value, type, metric, help)                   \
-        { metric, #type, help, offsetof(ngx_http_gate_key_stat_t, value) },
+#define NGX_HTTP_GATE_SECRET_FAMILY(value, type, metric, help)                \
+        { metric, #type, help, offsetof(ngx_http_gate_secret_stat_t, value) },
 
     static struct {
         char    *name;
@@ -431,10 +431,10 @@ ngx_http_gate_page_keys(ngx_http_gate_page_t *page)
         char    *help;
         size_t   offset;
     } families[] = {
-        NGX_HTTP_GATE_KEY_STAT_TABLE(NGX_HTTP_GATE_KEY_FAMILY)
+        NGX_HTTP_GATE_SECRET_STAT_TABLE(NGX_HTTP_GATE_SECRET_FAMILY)
     };
 
-#undef NGX_HTTP_GATE_KEY_FAMILY
+#undef NGX_HTTP_GATE_SECRET_FAMILY
 
     ngx_str_set(&labels[0], "project");
     ngx_str_set(&labels[2], "key");
@@ -451,11 +451,11 @@ ngx_http_gate_page_keys(ngx_http_gate_page_t *page)
 
             labels[1] = *ngx_http_gate_page_project(page, s);
 
-            for (k = 0; k < NGX_HTTP_GATE_KEYS; k++) {
-                value = (ngx_http_gate_counter_t *) ((char *) &s->keys[k]
+            for (k = 0; k < NGX_HTTP_GATE_SECRETS; k++) {
+                value = (ngx_http_gate_counter_t *) ((char *) &s->secrets[k]
                                                      + families[f].offset);
 
-                labels[3] = ngx_http_gate_key_words[k];
+                labels[3] = ngx_http_gate_secret_words[k];
                 ngx_http_gate_page_value(page, "", labels, 4, "%uL",
                                          ngx_http_gate_counter_get(value));
             }

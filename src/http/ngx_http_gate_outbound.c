@@ -419,8 +419,8 @@ ngx_http_gate_outbound_sign(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return ngx_http_gate_result_of(rc);
     }
 
-    ngx_http_gate_count_key(ctx->project->series, NGX_HTTP_GATE_KEY_CURRENT,
-                            0);
+    ngx_http_gate_count_secret(ctx->project->series,
+                               NGX_HTTP_GATE_SECRET_CURRENT, 0);
 
     if (ngx_http_gate_outbound_body(r, ctx, &splice, &doc, signature)
         != NGX_OK)

@@ -18,6 +18,14 @@
 
 #define NGX_HTTP_GATE_MESSAGE_MAX  512
 
+#define NGX_HTTP_GATE_MESSAGE_FITS(name, class, word, status, code, message)  \
+    _Static_assert(sizeof(message) + NGX_INT64_LEN                            \
+                   <= NGX_HTTP_GATE_MESSAGE_MAX, "longer: " #name);
+
+NGX_HTTP_GATE_RESULT_TABLE(NGX_HTTP_GATE_MESSAGE_FITS)
+
+#undef NGX_HTTP_GATE_MESSAGE_FITS
+
 /* seconds to wait for what is away now */
 
 #define NGX_HTTP_GATE_RETRY_AFTER  5

@@ -250,6 +250,9 @@ ngx_http_gate_variable_operation(ngx_http_request_t *r,
         ngx_string("other")
     };
 
+    _Static_assert(sizeof(operations) / sizeof(operations[0])
+                   == GATE_OP_OTHER + 1, "a word for each operation");
+
     ctx = ngx_http_gate_variable_ctx(r, v);
 
     if (ctx != NULL && ctx->out.endpoint != NULL) {

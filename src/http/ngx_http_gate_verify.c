@@ -37,10 +37,11 @@ ngx_http_gate_verify_signature(ngx_http_gate_ctx_t *ctx, gate_pool_t *pool,
     switch (rc) {
 
     case GATE_OK:
-        ngx_http_gate_count_key(ctx->project->series,
-                                verified->key ? NGX_HTTP_GATE_KEY_PREVIOUS
-                                              : NGX_HTTP_GATE_KEY_CURRENT,
-                                ctx->inbound);
+        ngx_http_gate_count_secret(ctx->project->series,
+                                   verified->key
+                                   ? NGX_HTTP_GATE_SECRET_PREVIOUS
+                                   : NGX_HTTP_GATE_SECRET_CURRENT,
+                                   ctx->inbound);
 
         return NGX_HTTP_GATE_OK;
 

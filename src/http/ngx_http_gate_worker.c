@@ -155,12 +155,12 @@ ngx_http_gate_tell(ngx_http_gate_main_conf_t *gmcf)
     pp = gmcf->projects.elts;
 
     for (i = 0; i < gmcf->projects.nelts && !ngx_exiting; i++) {
-        ngx_http_gate_metrics_key(gmcf->metrics, pp[i]->series,
-                                  NGX_HTTP_GATE_KEY_CURRENT,
-                                  &pp[i]->secret);
-        ngx_http_gate_metrics_key(gmcf->metrics, pp[i]->series,
-                                  NGX_HTTP_GATE_KEY_PREVIOUS,
-                                  &pp[i]->previous);
+        ngx_http_gate_metrics_secret(gmcf->metrics, pp[i]->series,
+                                     NGX_HTTP_GATE_SECRET_CURRENT,
+                                     &pp[i]->secret);
+        ngx_http_gate_metrics_secret(gmcf->metrics, pp[i]->series,
+                                     NGX_HTTP_GATE_SECRET_PREVIOUS,
+                                     &pp[i]->previous);
     }
 }
 

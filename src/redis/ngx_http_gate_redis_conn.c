@@ -23,6 +23,13 @@
 #define NGX_HTTP_GATE_REDIS_PROVEN       1000
 
 
+_Static_assert(offsetof(ngx_http_gate_redis_t, fd)
+               == offsetof(ngx_connection_t, fd),
+               "debug messages of events read it as a connection's");
+_Static_assert(NGX_HTTP_GATE_REDIS_WORKER % 2 == 0,
+               "two digits for each byte");
+
+
 static ngx_int_t ngx_http_gate_redis_resolve(ngx_http_gate_redis_t *rc);
 static void ngx_http_gate_redis_resolved(ngx_resolver_ctx_t *ctx);
 static void ngx_http_gate_redis_open(ngx_http_gate_redis_t *rc,
@@ -35,6 +42,9 @@ static void ngx_http_gate_redis_connected_handler(const redisAsyncContext *ac,
     int status);
 static void ngx_http_gate_redis_disconnected_handler(
     const redisAsyncContext *ac, int status);
+static void ngx_http_gate_redis_greeted(ngx_http_gate_redis_link_t *link);
+static void ngx_http_gate_redis_ended(ngx_http_gate_redis_link_t *link,
+    const char *reason);
 static void ngx_http_gate_redis_failed(ngx_http_gate_redis_t *rc,
     ngx_uint_t proven, const char *reason);
 static ngx_uint_t ngx_http_gate_redis_another(ngx_http_gate_redis_t *rc);
@@ -267,6 +277,8 @@ ngx_http_gate_redis_open(ngx_http_gate_redis_t *rc, ngx_str_t *path,
     }
 
     link->rc = rc;
+    link->greeted = ngx_http_gate_redis_greeted;
+    link->ended = ngx_http_gate_redis_ended;
     rc->link = link;
 
     ac = ngx_http_gate_redis_socket(rc, path, sockaddr, socklen);
@@ -363,8 +375,8 @@ ngx_http_gate_redis_disconnected_handler(const redisAsyncContext *ac,
 }
 
 
-void
-ngx_http_gate_redis_ready(ngx_http_gate_redis_link_t *link)
+static void
+ngx_http_gate_redis_greeted(ngx_http_gate_redis_link_t *link)
 {
     ngx_http_gate_redis_t  *rc;
 
@@ -397,26 +409,27 @@ ngx_http_gate_redis_ready(ngx_http_gate_redis_link_t *link)
 }
 
 
-/*
- * The connection is of no more use; hiredis may be in the middle of its work,
- * so its memory is freed later.  Called more than once for a link: the first
- * reason counts.
- */
+/* without a reason it is no failure, and the worker exits */
 
-void
-ngx_http_gate_redis_lost(ngx_http_gate_redis_link_t *link, const char *reason)
+static void
+ngx_http_gate_redis_ended(ngx_http_gate_redis_link_t *link,
+    const char *reason)
 {
     ngx_uint_t              proven;
     ngx_http_gate_redis_t  *rc;
 
-    if (link->dead) {
+    rc = link->rc;
+    rc->link = NULL;
+
+    if (reason == NULL) {
+        rc->state = NGX_HTTP_GATE_REDIS_IDLE;
+
+        if (rc->timer.timer_set) {
+            ngx_del_timer(&rc->timer);
+        }
+
         return;
     }
-
-    rc = link->rc;
-
-    link->dead = 1;
-    rc->link = NULL;
 
     proven = rc->state == NGX_HTTP_GATE_REDIS_READY
              && !link->reset
@@ -425,43 +438,6 @@ ngx_http_gate_redis_lost(ngx_http_gate_redis_link_t *link, const char *reason)
                 >= NGX_HTTP_GATE_REDIS_PROVEN;
 
     ngx_http_gate_redis_failed(rc, proven, reason);
-}
-
-
-void
-ngx_http_gate_redis_close(ngx_http_gate_redis_link_t *link,
-    const char *reason)
-{
-    ngx_uint_t  busy;
-
-    busy = link->busy;
-
-    ngx_http_gate_redis_lost(link, reason);
-
-    if (!busy) {
-        ngx_http_gate_redis_release(link);
-    }
-}
-
-
-/* not a failure: the worker exits; another command would connect again */
-
-void
-ngx_http_gate_redis_retire(ngx_http_gate_redis_link_t *link)
-{
-    ngx_http_gate_redis_t  *rc;
-
-    rc = link->rc;
-
-    link->dead = 1;
-    rc->link = NULL;
-    rc->state = NGX_HTTP_GATE_REDIS_IDLE;
-
-    if (rc->timer.timer_set) {
-        ngx_del_timer(&rc->timer);
-    }
-
-    ngx_http_gate_redis_release(link);
 }
 
 
@@ -615,7 +591,7 @@ ngx_http_gate_redis_ping(ngx_http_gate_redis_t *rc)
 
     ngx_str_set(&argv[0], "PING");
 
-    (void) ngx_http_gate_redis_command(rc, 1, argv, NULL, NULL);
+    (void) ngx_http_gate_redis_give(rc, NULL, 0, 1, argv, NULL, NULL);
 }
 
 

@@ -42,16 +42,25 @@ typedef enum {
 } ngx_http_gate_redis_trouble_e;
 
 
+typedef struct ngx_http_gate_redis_link_s  ngx_http_gate_redis_link_t;
+
+
 /*
  * A connection and its hiredis context.  On its own memory: hiredis frees the
  * context inside of its own calls, and a new connection may be under way
  * before the old one is gone.
  */
 
-typedef struct {
+struct ngx_http_gate_redis_link_s {
     ngx_http_gate_redis_t               *rc;
     redisAsyncContext                   *ac;     /* NULL once freed */
     ngx_connection_t                    *c;      /* NULL once cleaned up */
+
+    /* its owner's, each called once at most */
+    void                               (*greeted)(
+        ngx_http_gate_redis_link_t *link);
+    void                               (*ended)(
+        ngx_http_gate_redis_link_t *link, const char *reason);
 
     const ngx_http_gate_redis_script_t  *loading;
     uint64_t                             appended;
@@ -72,7 +81,7 @@ typedef struct {
     unsigned                             mixed:1;    /* whose replies? */
     unsigned                             busy:1;
     unsigned                             writing:1;
-} ngx_http_gate_redis_link_t;
+};
 
 
 struct ngx_http_gate_redis_s {
@@ -136,6 +145,20 @@ struct ngx_http_gate_redis_op_s {
 };
 
 
+/*
+ * The files from the lowest to the highest: each calls those above its line
+ * only, which util/style checks.
+ */
+
+/* ngx_http_gate_redis_ssl.c */
+
+char *ngx_http_gate_redis_ssl_create(ngx_conf_t *cf,
+    ngx_http_gate_redis_conf_t *rcf, ngx_str_t *ca, ngx_str_t *cert,
+    ngx_str_t *key);
+ngx_int_t ngx_http_gate_redis_ssl_start(ngx_http_gate_redis_link_t *link);
+const char *ngx_http_gate_redis_ssl_reason(void);
+void ngx_http_gate_redis_ssl_clear(void);
+
 /* ngx_http_gate_redis_text.c: commands as bytes */
 
 size_t ngx_http_gate_redis_format(u_char *text, ngx_uint_t argc,
@@ -145,30 +168,6 @@ u_char *ngx_http_gate_redis_write_args(u_char *p, ngx_uint_t argc,
     ngx_str_t *argv);
 ngx_int_t ngx_http_gate_redis_append(ngx_http_gate_redis_link_t *link,
     redisCallbackFn *fn, void *data, u_char *text, size_t len);
-
-/* ngx_http_gate_redis.c: commands */
-
-void ngx_http_gate_redis_flush(ngx_http_gate_redis_t *rc);
-void ngx_http_gate_redis_refuse_waiting(ngx_http_gate_redis_t *rc);
-void ngx_http_gate_redis_deadline_handler(ngx_event_t *ev);
-
-/* ngx_http_gate_redis_conn.c: states */
-
-void ngx_http_gate_redis_connect(ngx_http_gate_redis_t *rc);
-void ngx_http_gate_redis_ready(ngx_http_gate_redis_link_t *link);
-void ngx_http_gate_redis_lost(ngx_http_gate_redis_link_t *link,
-    const char *reason);
-void ngx_http_gate_redis_close(ngx_http_gate_redis_link_t *link,
-    const char *reason);
-void ngx_http_gate_redis_retire(ngx_http_gate_redis_link_t *link);
-
-/* ngx_http_gate_redis_hello.c: the first commands */
-
-ngx_int_t ngx_http_gate_redis_greet(ngx_http_gate_redis_link_t *link);
-ngx_int_t ngx_http_gate_redis_load(ngx_http_gate_redis_link_t *link,
-    const ngx_http_gate_redis_script_t *script, redisCallbackFn *fn);
-ngx_int_t ngx_http_gate_redis_loaded(ngx_http_gate_redis_link_t *link,
-    const ngx_http_gate_redis_script_t *script, redisReply *reply);
 
 /* ngx_http_gate_redis_log.c: what administrators see */
 
@@ -186,27 +185,47 @@ ngx_uint_t ngx_http_gate_redis_is_error(redisReply *reply, const char *name);
 ngx_uint_t ngx_http_gate_redis_says(redisReply *reply, const char *name);
 ngx_uint_t ngx_http_gate_redis_refusing(redisReply *reply);
 
-/* ngx_http_gate_redis_event.c: hiredis on nginx's events */
+/* ngx_http_gate_redis_end.c: the end of a link */
 
-ngx_int_t ngx_http_gate_redis_attach(ngx_http_gate_redis_link_t *link);
+void ngx_http_gate_redis_lost(ngx_http_gate_redis_link_t *link,
+    const char *reason);
+void ngx_http_gate_redis_reject(ngx_http_gate_redis_link_t *link,
+    const char *reason);
+void ngx_http_gate_redis_close(ngx_http_gate_redis_link_t *link,
+    const char *reason);
+void ngx_http_gate_redis_retire(ngx_http_gate_redis_link_t *link);
 void ngx_http_gate_redis_release(ngx_http_gate_redis_link_t *link);
-void ngx_http_gate_redis_discard(ngx_socket_t fd);
 
 /* ngx_http_gate_redis_guard.c: what is let in */
 
 void ngx_http_gate_redis_guard(ngx_http_gate_redis_link_t *link);
 void ngx_http_gate_redis_guard_rest(ngx_http_gate_redis_link_t *link);
-void ngx_http_gate_redis_reject(ngx_http_gate_redis_link_t *link,
-    const char *reason);
 
-/* ngx_http_gate_redis_ssl.c */
+/* ngx_http_gate_redis_event.c: hiredis on nginx's events */
 
-char *ngx_http_gate_redis_ssl_create(ngx_conf_t *cf,
-    ngx_http_gate_redis_conf_t *rcf, ngx_str_t *ca, ngx_str_t *cert,
-    ngx_str_t *key);
-ngx_int_t ngx_http_gate_redis_ssl_start(ngx_http_gate_redis_link_t *link);
-const char *ngx_http_gate_redis_ssl_reason(void);
-void ngx_http_gate_redis_ssl_clear(void);
+ngx_int_t ngx_http_gate_redis_attach(ngx_http_gate_redis_link_t *link);
+
+/* ngx_http_gate_redis_hello.c: the first commands */
+
+ngx_int_t ngx_http_gate_redis_greet(ngx_http_gate_redis_link_t *link);
+ngx_int_t ngx_http_gate_redis_load(ngx_http_gate_redis_link_t *link,
+    const ngx_http_gate_redis_script_t *script, redisCallbackFn *fn);
+ngx_int_t ngx_http_gate_redis_loaded(ngx_http_gate_redis_link_t *link,
+    const ngx_http_gate_redis_script_t *script, redisReply *reply);
+
+/* ngx_http_gate_redis_op.c: commands */
+
+ngx_http_gate_redis_op_t *ngx_http_gate_redis_give(ngx_http_gate_redis_t *rc,
+    const ngx_http_gate_redis_script_t *script, ngx_uint_t nkeys,
+    ngx_uint_t argc, ngx_str_t *argv, ngx_http_gate_redis_handler_pt handler,
+    void *data);
+void ngx_http_gate_redis_flush(ngx_http_gate_redis_t *rc);
+void ngx_http_gate_redis_refuse_waiting(ngx_http_gate_redis_t *rc);
+void ngx_http_gate_redis_deadline_handler(ngx_event_t *ev);
+
+/* ngx_http_gate_redis_conn.c: states */
+
+void ngx_http_gate_redis_connect(ngx_http_gate_redis_t *rc);
 
 
 #endif /* _NGX_HTTP_GATE_REDIS_CONN_H_INCLUDED_ */

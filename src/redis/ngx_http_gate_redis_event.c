@@ -65,36 +65,6 @@ ngx_http_gate_redis_attach(ngx_http_gate_redis_link_t *link)
 }
 
 
-/*
- * Frees a link outside of hiredis's calls.  Commands in flight are answered
- * with NULL by hiredis meanwhile.
- */
-
-void
-ngx_http_gate_redis_release(ngx_http_gate_redis_link_t *link)
-{
-    redisAsyncContext  *ac;
-
-    ac = link->ac;
-
-    link->busy = 1;
-
-    if (ac) {
-        if (link->reset) {
-            ngx_http_gate_redis_discard(ac->c.fd);
-        }
-
-        redisAsyncFree(ac);
-    }
-
-    if (link->rc->conf->ssl) {
-        ngx_http_gate_redis_ssl_clear();
-    }
-
-    ngx_free(link);
-}
-
-
 static void
 ngx_http_gate_redis_add_read(void *data)
 {
@@ -307,22 +277,4 @@ ngx_http_gate_redis_settle(ngx_http_gate_redis_link_t *link)
     }
 
     link->c->idle = 1;
-}
-
-
-/*
- * What timed out must not reach Redis later than what follows it on the next
- * connection: closing with a reset drops the unsent bytes.
- */
-
-void
-ngx_http_gate_redis_discard(ngx_socket_t fd)
-{
-    struct linger  linger;
-
-    linger.l_onoff = 1;
-    linger.l_linger = 0;
-
-    (void) setsockopt(fd, SOL_SOCKET, SO_LINGER, (const void *) &linger,
-                      sizeof(struct linger));
 }

@@ -84,20 +84,6 @@ ngx_http_gate_redis_guard_rest(ngx_http_gate_redis_link_t *link)
 }
 
 
-/* nothing on this connection can be told from what it is not any more */
-
-void
-ngx_http_gate_redis_reject(ngx_http_gate_redis_link_t *link,
-    const char *reason)
-{
-    link->mixed = 1;
-    link->reset = 1;
-
-    ngx_http_gate_redis_discard(link->ac->c.fd);
-    ngx_http_gate_redis_lost(link, reason);
-}
-
-
 static void *
 ngx_http_gate_redis_guard_string(const redisReadTask *task, char *str,
     size_t len)

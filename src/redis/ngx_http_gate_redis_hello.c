@@ -237,6 +237,6 @@ static void
 ngx_http_gate_redis_step_done(ngx_http_gate_redis_link_t *link)
 {
     if (--link->pending == 0 && !link->dead) {
-        ngx_http_gate_redis_ready(link);
+        link->greeted(link);
     }
 }
