@@ -12,6 +12,8 @@ package Ledger;
 use strict;
 use warnings;
 
+use POSIX ();
+
 use constant {
     PROJECT => 1234,
     TTL     => 40 * 86400,
@@ -21,6 +23,14 @@ use constant {
 };
 
 my @SCRIPTS = qw( reserve outcome settle mark status );
+
+# what an operation is told, where the payment has this status
+
+my %WORD = (
+    'processing' => 'pending', 'awaiting retry' => 'pending',
+    'awaiting clarification' => 'pending', partially_paid_out => 'partial',
+    map { $_ => $_ } qw( success decline error reversed ),
+);
 
 sub new {
     my ($class, $redis, $dir, %opt) = @_;
@@ -33,7 +43,7 @@ sub new {
     my $clock = CLOCK;
 
     for my $name (@SCRIPTS) {
-        my $text = _read("$dir/$name.lua");
+        my $text = assembled("$dir/$name.lua");
         my $clocks = $text =~ s/call\('TIME'\)/call('LRANGE', '$clock', 0, 1)/g;
 
         die "$name.lua does not ask for the time as expected\n"
@@ -45,13 +55,14 @@ sub new {
     return $self;
 }
 
-sub _read {
+sub assembled {
     my ($file) = @_;
 
-    open my $fh, '<', $file or die "cannot read $file: $!\n";
-    local $/;
+    my $text = `util/assemble-lua $file`;
 
-    return scalar <$fh>;
+    die "cannot assemble $file\n" if $? || !length $text;
+
+    return $text;
 }
 
 sub at {
@@ -70,6 +81,7 @@ sub clear {
     my ($self) = @_;
 
     $self->{redis}->cmd('FLUSHDB');
+    $self->{sent} = {};
 
     return $self->at($self->{now} // 1795219200);
 }
@@ -93,40 +105,45 @@ sub limits_key {
     return 'gate:limits:{' . PROJECT . "}:$self->{currency}";
 }
 
+sub key {
+    my ($self, $kind, $prefix) = @_;
+
+    return ($prefix // $self->{prefix}) . "$kind:{" . PROJECT . '}';
+}
+
 sub entry_key {
     my ($self, $id, $prefix) = @_;
 
-    return ($prefix // $self->{prefix}) . 'payout:{' . PROJECT . "}:$id";
+    return $self->key('payout', $prefix) . ":$id";
 }
 
-sub used_prefix {
-    my ($self, $prefix) = @_;
-
-    return ($prefix // $self->{prefix}) . 'used:{' . PROJECT . '}:';
-}
+sub used_key { return $_[0]->key('used', $_[1]) }
+sub open_key { return $_[0]->key('open', $_[1]) }
+sub era_key  { return $_[0]->key('era', 'gate:') }
+sub stop_key { return $_[0]->key('stop', 'gate:') }
 
 sub mark_key {
     my ($self, $identity) = @_;
 
-    return 'gate:callback:{' . PROJECT . "}:$identity";
+    return $self->key('callback', 'gate:') . ":$identity";
 }
-
-# of callbacks whose identity has no digest
 
 sub lane_key {
-    my ($self, $identity) = @_;
+    my ($self, $id) = @_;
 
-    return 'gate:lane:{' . PROJECT . "}:$identity";
+    return $self->key('lane', 'gate:') . ":$id";
 }
 
-# --- scripts; each returns the items of the reply
+# --- scripts
+
+# the items of the reply, without the name
 
 sub run {
     my ($self, $name, $keys, @args) = @_;
 
     my $call = "call-$name-" . ++$self->{calls};
     my @reply = @{ $self->{redis}->cmd('EVALSHA', $self->{sha}{$name},
-                                       scalar @$keys, @$keys, @args, $call) };
+                                       scalar @$keys, @$keys, $call, @args) };
     my $last = pop @reply // '';
 
     die "$name: the reply is named \"$last\"\n" if $last ne $call;
@@ -136,72 +153,160 @@ sub run {
 
 sub copy { return 'c' . ++$_[0]{copies} }
 
-# reserve('p1', 100, digest => 'd', copy => 'c')
+# hour and Monday of the clock, by the C library
+
+sub window {
+    my ($self) = @_;
+
+    my $here = $self->{now} + $self->{offset};
+    my @t = gmtime $here;
+
+    return POSIX::strftime('%Y%m%d%H ', @t)
+           . POSIX::strftime('%Y%m%d',
+                             gmtime($here - 86400 * (($t[6] + 6) % 7)));
+}
+
+# reserve('p1', 100, digest => 'd', copy => 'c'): the verdict's words
 
 sub reserve {
     my ($self, $id, $amount, %opt) = @_;
 
+    my ($verdict) = $self->reserve_all([[$id, $amount, %opt]], %opt);
+
+    return ref $verdict ? @$verdict : $verdict;
+}
+
+# a verdict for each of [id, amount, options]
+
+sub reserve_all {
+    my ($self, $payouts, %opt) = @_;
+
     my $currency = $opt{currency} // $self->{currency};
+    my (@entries, @args, @sent);
+
+    for my $payout (@$payouts) {
+        my ($id, $amount, %its) = @$payout;
+
+        $its{copy} //= $self->copy();
+        $its{endpoint} //= 'mobile';
+        $its{digest} //= "d${id}x$amount" =~ s/[^0-9A-Za-z]//gr;
+
+        push @entries, $self->entry_key($id);
+        push @args, $amount, @its{qw( endpoint digest copy )};
+        push @sent, [ "$id $its{copy}", "$amount $currency $its{endpoint}",
+                      $its{digest} ];
+    }
+
     local $self->{currency} = $currency;
 
-    return $self->run(
-        'reserve',
-        [ $self->limits_key(), $self->entry_key($id), $self->used_prefix() ],
-        $amount, $currency, $opt{digest} // "d-$id-$amount",
-        $opt{endpoint} // 'mobile', $opt{copy} // $self->copy(),
-        $opt{offset} // $self->{offset}, $opt{default} // $self->{default},
-        $opt{ttl} // TTL);
+    my @reply = $self->run(
+        'reserve', [ $self->used_key(), $self->limits_key(),
+                     $self->stop_key(), $self->era_key(), $self->open_key(),
+                     @entries ],
+        $currency, $opt{offset} // $self->{offset},
+        $opt{default} // $self->{default}, $opt{ttl} // TTL, @args);
+
+    @{ $self->{reply} }{qw( window era seq )} = splice @reply, -3;
+
+    $self->{sent}{ $_->[0] } = [ "$_->[1] $self->{reply}{window}", $_->[2] ]
+        for @sent;
+
+    return @reply;
 }
+
+# outcome('p1', 'c1', 'refused', '3104'): word and state
 
 sub outcome {
-    my ($self, $id, $copy, $action, $code) = @_;
+    my ($self, $id, $copy, $action, $code, %opt) = @_;
 
-    return $self->run('outcome',
-                      [ $self->entry_key($id), $self->used_prefix() ],
-                      $copy, $action, $code // '', TTL);
+    return split / /,
+           ($self->outcome_all([$id, $copy, $action, $code, %opt]))[0], 2;
 }
 
-# settle('p1', 'success', op => 47, digest => 'x', paid => 100)
+# a verdict for each of [id, copy, action, code, options]; payout and digest
+# are those of the reserve
+
+sub outcome_all {
+    my ($self, @reports) = @_;
+
+    my (@entries, @args);
+
+    for my $report (@reports) {
+        my ($id, $copy, $action, $code, %opt) = @$report;
+        my $sent = $self->{sent}{"$id $copy"}
+                   // [ "100 $self->{currency} mobile " . $self->window(),
+                        'd' ];
+
+        $sent = ['', ''] if $action eq 'free';
+
+        push @entries, $self->entry_key($id);
+        push @args, $copy, $action, $code // '', $opt{payout} // $sent->[0],
+             $opt{digest} // $sent->[1];
+    }
+
+    my @reply = $self->run(
+        'outcome', [ $self->used_key(), $self->era_key(), $self->open_key(),
+                     @entries ], $self->{offset}, TTL, @args);
+
+    @{ $self->{reply} }{qw( era seq )} = splice @reply, -2;
+
+    return @reply;
+}
+
+# settle('p1', 'success', op => 47, paid => 100): verdict, ledger, from, to,
+# counted, notes, extra.  "ops" gives the operations as they are sent.
 
 sub settle {
     my ($self, $id, $status, %opt) = @_;
 
     my $op = $opt{op} // '47';
-    my $digest = $opt{digest} // "$id-$status-$op";
+    my $word = $WORD{$status} // 'pending';
+    my $ops = $opt{ops} // ($op eq '' ? '' : "$op=$word/"
+                            . ($opt{paid} // '') . '/' . ($opt{size} // ''));
     my @keys = (
-        $self->entry_key($id, 'gate:'), $self->used_prefix('gate:'),
-        $self->entry_key($id, 'gate:dry:'), $self->used_prefix('gate:dry:'),
-        $self->mark_key($opt{identity} // "$id:$op:$status:$digest"));
+        $self->used_key('gate:'), $self->era_key(), $self->open_key('gate:'),
+        $self->entry_key($id, 'gate:'), $self->used_key('gate:dry:'),
+        $self->open_key('gate:dry:'), $self->entry_key($id, 'gate:dry:'),
+        $self->mark_key($opt{identity} // "$id:$op-$status"),
+        $self->lane_key($id));
 
     push @keys, $opt{stream} if $opt{stream};
 
-    return $self->run('settle', \@keys, $status, $op, $digest,
-                      $opt{paid} // '', $opt{currency} // $self->{currency},
-                      TTL, $opt{owner} // '', OWNED, KEPT,
-                      $opt{cap} // 0, PROJECT, $id, $opt{body} // '{}',
-                      $opt{part} // '');
+    my @reply = $self->run(
+        'settle', \@keys, $self->{offset}, TTL, $status, $ops,
+        $opt{sum} // '', $opt{currency} // $self->{currency},
+        $opt{complete} // '', $opt{owner} // '', OWNED, KEPT, $opt{cap} // 0,
+        PROJECT, $opt{lane} // $id, $status, $opt{body} // '{}');
+
+    @{ $self->{reply} }{qw( era seq )} = splice @reply, -2;
+
+    return @reply;
 }
 
 sub mark {
-    my ($self, $identity, $owner, $action) = @_;
+    my ($self, $id, $identity, $owner, $action) = @_;
 
-    return $self->run('mark', [ $self->mark_key($identity) ], $owner, $action,
-                      KEPT);
+    return $self->run('mark', [ $self->mark_key($identity),
+                                $self->lane_key($id) ], $owner, $action, KEPT);
 }
 
-# status() as { hour => { limit, used, left, end }, ..., min, max, ... }
+# status() as { hour => { limit, used, left, until, end }, ..., min => ... }
 
 sub status {
     my ($self, %opt) = @_;
 
-    my ($verdict, $now, $min, $max, @items) = $self->run(
-        'status', [ $self->limits_key(), $self->used_prefix() ],
+    my ($verdict, $now, $stop, $era, $seq, $count, @items) = $self->run(
+        'status', [ $self->used_key(), $self->limits_key(), $self->stop_key(),
+                    $self->era_key() ],
         $self->{currency}, $opt{offset} // $self->{offset});
-    my %status = (verdict => $verdict, now => $now, min => $min, max => $max);
+    my %status = (verdict => $verdict, now => $now, stop => $stop,
+                  era => $era, seq => $seq, count => $count);
 
-    while (my ($name, $limit, $used, $left, $end) = splice @items, 0, 5) {
+    while (my ($name, $limit, $used, $left, $until, $end)
+               = splice @items, 0, 6)
+    {
         $status{$name} = { limit => $limit, used => $used, left => $left,
-                           end => $end };
+                           until => $until, end => $end };
     }
 
     return \%status;
@@ -215,14 +320,32 @@ sub entry {
     return $self->{redis}->hash($self->entry_key($id));
 }
 
+sub state { return $_[0]->entry($_[1])->{state} // '' }
+
+# "sum/count" of a window such as "day:20261121", or undef where the total has
+# another one
+
 sub used {
     my ($self, $window) = @_;
 
-    return $self->{redis}->cmd('GET', $self->used_prefix()
-                               . "$self->{currency}:$window");
+    my $text = $self->{redis}->cmd('HGET', $self->used_key(),
+                                   $self->{currency}) // '';
+
+    return $text =~ /\b\Q$window\E=(\S+)/ ? $1 : undef;
 }
 
-# "hour/count day/count week/count month/count" by the clock and offset
+# when its hour ends
+
+sub used_till {
+    my ($self) = @_;
+
+    my $text = $self->{redis}->cmd('HGET', $self->used_key(),
+                                   $self->{currency}) // '';
+
+    return $text =~ / till:(\d+)$/ ? $1 : undef;
+}
+
+# "sum/count" of hour, day, week and month by the clock and offset
 
 sub totals {
     my ($self) = @_;
@@ -232,6 +355,15 @@ sub totals {
     return join ' ', map {
         "$status->{$_}{used}/" . $status->{"${_}_count"}{used}
     } qw( hour day week month );
+}
+
+# the payments in the index, in its order: "p1 p2"
+
+sub open {
+    my ($self) = @_;
+
+    return join ' ', @{ $self->{redis}->cmd('ZRANGE', $self->open_key(), 0,
+                                            -1) };
 }
 
 # every key with its value and the moment at which it expires

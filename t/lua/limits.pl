@@ -11,10 +11,13 @@ use Test::More;
 
 use constant MAX => '9223372036854775807';
 
-# the list of what the call answers, and that Redis holds what it held
+# the list of what the call answers, and that Redis holds what it held; a
+# currency that nobody has used is listed by its first payout, refused or not
 
 sub refused_is {
     my ($ledger, $call, $expected, $name) = @_;
+
+    $call->();
 
     my $before = $ledger->everything();
     my @reply = $call->();
@@ -28,16 +31,21 @@ sub absent_limits {
 
     refused_is($ledger, sub { $ledger->reserve('p1', 100) }, ['no_limits'],
                'no limits, deny');
-    refused_is($ledger, sub { $ledger->reserve('p1', 100, default => 'x') },
-               ['no_limits'], 'only "allow" allows');
+    is($ledger->used('day:20261121'), undef, 'nor is it listed');
 
-    is_deeply([ $ledger->reserve('p1', 100, default => 'allow') ], ['ok', 1],
+    is_deeply([ $ledger->reserve('p1', 100, default => 'allow') ], ['ok'],
               'no limits, allow');
     is($ledger->totals(), '100/1 100/1 100/1 100/1', 'counted all the same');
 
     $ledger->limits(_note => 'a currency that is open');
     is(($ledger->reserve('p2', MAX - 100))[0], 'ok',
        'a hash without a limit has no limit');
+
+    $ledger->clear()->limits(max => 5);
+    $ledger->reserve('p1', 6);
+    is($ledger->totals(), '0/0 0/0 0/0 0/0', 'refused: nothing is counted');
+    is($ledger->used('day:20261121'), '0/0', 'but the currency is listed');
+    is($ledger->entry('p1')->{state}, undef, 'and has no entry');
 }
 
 sub one_payout {
@@ -190,27 +198,29 @@ sub overflow {
     refused_is($ledger, sub { $ledger->reserve('p2', MAX) },
                ['overflow', 'month'], 'past 2^63-1');
     is(($ledger->reserve('p2', MAX - 1))[0], 'ok', 'at 2^63-1');
-    is($ledger->used('day:20261121'), MAX, 'the total is 2^63-1');
+    is($ledger->used('day:20261121'), MAX . '/2', 'the total is 2^63-1');
     refused_is($ledger, sub { $ledger->reserve('p3', 1) },
                ['overflow', 'month'], 'one more');
 
-    # counts, too
-    my $key = $ledger->used_prefix() . 'KZT:week_count:20261116';
+    $ledger->limits(week => MAX);
+    is(($ledger->reserve('p3', 1))[0], 'overflow', 'a longer window first');
+    $ledger->limits(month => MAX);
+    is(($ledger->reserve('p3', 1))[0], 'limit_month',
+       'unless its limit says so');
 
-    $ledger->clear()->limits('_' => 'no limits');
-    $ledger->{redis}->cmd('SET', $key, MAX);
-    refused_is($ledger, sub { $ledger->reserve('p1', 1) },
-               ['overflow', 'week_count'], 'one payout too many');
+    # what Gate says to have paid may be more: exact, and taken back exactly
+    $ledger->settle('p1', 'success', sum => MAX);
+    is($ledger->used('day:20261121'), '18446744073709551613/2',
+       'a total past 2^63-1');
+    is($ledger->entry('p1')->{counted}, MAX, 'and an entry at it');
+    is(($ledger->reserve('p3', 1))[0], 'limit_month', 'is over each limit');
 
-    $ledger->limits(week_count => MAX);
-    is(($ledger->reserve('p1', 1))[0], 'limit_week_count',
-       'unless a limit says so first');
-
-    $ledger->limits(week_count => '9007199254740994');
-    $ledger->{redis}->cmd('SET', $key, '9007199254740993');
-    is(($ledger->reserve('p1', 1))[0], 'ok', 'a count is exact');
-    is(($ledger->reserve('p2', 1))[0], 'limit_week_count',
-       'at 2^53 + 2 of 2^53 + 2');
+    $ledger->limits('_' => 'no limits');
+    is(($ledger->reserve('p3', 1))[0], 'overflow', 'and nothing fits');
+    $ledger->settle('p2', 'decline');
+    is($ledger->used('day:20261121'), MAX . '/1', 'back at 2^63-1');
+    $ledger->settle('p1', 'reversed');
+    is($ledger->totals(), '0/0 0/0 0/0 0/0', 'nothing is left of it');
 }
 
 sub bad_limits {
@@ -237,6 +247,13 @@ sub bad_limits {
 
     is(($ledger->reserve('live', 1, digest => 'd'))[0], 'repeat',
        'what is counted already may be sent again');
+    $ledger->limits();
+    is(($ledger->reserve('live', 1, digest => 'd'))[0], 'repeat',
+       'also where there are no limits left');
+    is_deeply([ $ledger->reserve_all([ ['p1', 1], ['live', 1, digest => 'd'],
+                                       ['live', 1, digest => 'e'] ]) ],
+              ['no_limits', 'repeat', ['duplicate', 'reserved']],
+              'each payout of a call by itself');
 
     $ledger->limits(dya => 5, day => 1000);
     refused_is($ledger, sub { $ledger->reserve('p1', 1) },
@@ -247,60 +264,59 @@ sub bad_limits {
 
     $ledger->limits(min => 0, max => MAX, day => MAX, day_count => MAX);
     is(($ledger->reserve('p2', 1))[0], 'ok', '0 and 2^63-1 are limits');
+}
 
-    $ledger->limits();
-    $ledger->{redis}->cmd('SET', $ledger->limits_key(), '5');
-    like($ledger->{redis}->error_of('EVALSHA', $ledger->{sha}{reserve}, 3,
-             $ledger->limits_key(), $ledger->entry_key('p3'),
-             $ledger->used_prefix(), 1, 'KZT', 'd', 'e', 'c', 0, 'allow', 9),
-         qr/WRONGTYPE/, 'limits that are no hash are an error');
+# the field of a currency in gate:used
+
+sub damaged {
+    my ($good) = @_;
+
+    my @parts = split / /, $good;
+
+    return ('', 'x', '2', $good =~ s/^2 /3 /r, $good =~ s/^2 /1 /r,
+            $good =~ s/^2 //r, "$good ", " $good", "$good\n",
+            (map { join ' ', @parts[0 .. $_ - 1, $_ + 1 .. $#parts] }
+                 1 .. $#parts),
+            (map { my $n = $_;
+                   map { my $sum = $_;
+                         my @p = @parts;
+                         $p[$n] =~ s{=\d+/}{=$sum/};
+                         join ' ', @p } '', 'x', '-1', '+1', ' 1', '1.5', '1e3',
+                                       '0x10' } 1 .. 4),
+            (map { my $n = $_;
+                   map { my $count = $_;
+                         my @p = @parts;
+                         $p[$n] =~ s{/\d+$}{/$count};
+                         join ' ', @p } '', 'x', '-1', '1.5' } 1 .. 4));
 }
 
 sub bad_totals {
     my ($ledger, $redis) = @_;
 
-    my $prefix = $ledger->used_prefix() . 'KZT:';
-    my @names = qw( hour:2026112100 day:20261121 week:20261116 month:202611 );
-
-    for my $name (@names, map { s/:/_count:/r } @names) {
-        my $key = "$prefix$name";
-
-        # the others are there, so that a half reservation would be seen
-        $ledger->clear()->limits(day => 1000);
-        $ledger->reserve('p0', 1);
-
-        for my $value ('', 'x', '-1', '+1', ' 1', '1.5', '1e3', '0x10', '007',
-                       '9223372036854775808', '10000000000000000000')
-        {
-            $redis->cmd('SET', $key, $value);
-            refused_is($ledger, sub { $ledger->reserve('p1', 1) },
-                       ['bad_total', $key], "$name: a total \"$value\"");
-        }
-
-        $redis->cmd('DEL', $key);
-        $redis->cmd('HSET', $key, 'a', 1);
-        refused_is($ledger, sub { $ledger->reserve('p1', 1) },
-                   ['bad_total', $key], "$name: a total that is a hash");
-    }
-}
-
-sub bad_arguments {
-    my ($ledger) = @_;
+    my $key = $ledger->used_key();
 
     $ledger->limits(day => 1000);
+    $ledger->reserve('p0', 1, copy => 'c');
 
-    for my $amount ('', '0', '-5', '1.5', 'x', '01', '9223372036854775808') {
-        refused_is($ledger, sub { $ledger->reserve('p1', $amount) },
-                   ['bad_argument', 'amount'], "amount \"$amount\"");
+    my $good = $redis->cmd('HGET', $key, 'KZT');
+
+    for my $value (damaged($good)) {
+        $redis->cmd('HSET', $key, 'KZT', $value);
+
+        refused_is($ledger, sub { $ledger->reserve('p1', 1) },
+                   ['bad_total', 'KZT'], "a total \"$value\"");
+        refused_is($ledger, sub { $ledger->outcome('p0', 'c', 'refused',
+                                                   '3104') },
+                   ['bad_total'], "outcome of a total \"$value\"");
+        refused_is($ledger, sub { ($ledger->settle('p0', 'decline'))[0, 6] },
+                   ['bad', 'total'], "settle of a total \"$value\"");
+        is($ledger->status()->{day}{used}, 'invalid', 'shown as such');
     }
 
-    for my $case ([copy => ''], [copy => 'a b'], [offset => 'x'],
-                  [offset => ''], [ttl => 'x'], [ttl => '-1'], [ttl => '0'],
-                  [ttl => '1' . '0' x 10])
-    {
-        refused_is($ledger, sub { $ledger->reserve('p1', 1, @$case) },
-                   ['bad_argument', $case->[0]], "$case->[0] \"$case->[1]\"");
-    }
+    $redis->cmd('HSET', $key, 'KZT', $good);
+    is(($ledger->outcome('p0', 'c', 'refused', '3104'))[0], 'released',
+       'mended');
+    is($ledger->totals(), '0/0 0/0 0/0 0/0', 'and taken back');
 }
 
 # names and ends of the windows by the C library's calendar
@@ -369,10 +385,14 @@ sub calendar {
         my @wait = map { $expected{$_}[1] - $now } qw( hour day week month );
         my @got = map { $ledger->used("$_:$expected{$_}[0]") // 'none',
                         $status->{$_}{end} } qw( hour day week month );
-        my @want = map { (5, $expected{$_}[1]) } qw( hour day week month );
+        my @want = map { ('5/1', $expected{$_}[1]) } qw( hour day week month );
 
-        push @got, $entry->{window}, ($ledger->reserve('p2', 1))[1];
-        push @want, "$expected{hour}[0] $expected{week}[0]", $wait[0];
+        push @got, $entry->{payout}, ($ledger->reserve('p2', 1))[1];
+        push @want, "5 KZT mobile $expected{hour}[0] $expected{week}[0]",
+             $wait[0];
+
+        push @got, $ledger->used_till();
+        push @want, $expected{hour}[1];
 
         $wrong++ if "@got" ne "@want";
         is("@got", "@want", "at $now, offset $offset") if "@got" ne "@want";
@@ -401,71 +421,281 @@ sub waits {
 sub expiry {
     my ($ledger, $redis) = @_;
 
-    $ledger->at(1795219200 + 100)->limits(day => 1000);
+    $ledger->limits(day => 1000);
     $ledger->reserve('p1', 1);
-
-    my %left = (hour => 3500, day => 86300, week => 86300 + 86400,
-                month => 86300 + 9 * 86400);
-    my %name = (hour => '2026112100', day => '20261121', week => '20261116',
-                month => '202611');
-
-    for my $window (sort keys %left) {
-        for my $key ("$window:$name{$window}", "${window}_count:$name{$window}")
-        {
-            my $ttl = $redis->cmd('TTL', $ledger->used_prefix() . "KZT:$key");
-
-            cmp_ok(abs($ttl - $left{$window} - Ledger::TTL), '<', 20,
-                   "$key lives 40 days after its end");
-        }
-    }
+    $ledger->reserve('p2', 1);
 
     my $ttl = $redis->cmd('TTL', $ledger->entry_key('p1'));
 
     cmp_ok(abs($ttl - Ledger::TTL), '<', 20, 'the entry lives 40 days');
-    is($redis->cmd('TTL', $ledger->limits_key()), -1, 'limits stay');
-
-    $redis->cmd('EXPIRE', $ledger->used_prefix() . 'KZT:day:20261121', 500);
-    $ledger->reserve('p2', 1);
-    cmp_ok($redis->cmd('TTL', $ledger->used_prefix() . 'KZT:day:20261121'),
-           '<=', 500, 'a further payout does not prolong a window');
+    is($redis->cmd('TTL', $_), -1, "$_ stays")
+        for $ledger->limits_key(), $ledger->used_key(), $ledger->open_key(),
+            $ledger->era_key();
 
     $redis->cmd('DEL', $ledger->entry_key('p2'));
-    is($ledger->used('day:20261121'), 2,
+    is($ledger->used('day:20261121'), '2/2',
        'an entry that expires takes nothing from the totals');
+}
+
+# Nothing is left of windows that are over, and what was in them stays there.
+
+sub old_windows {
+    my ($ledger, $redis) = @_;
+
+    $ledger->limits('_' => '');
+
+    for my $hour (0 .. 1000) {
+        $ledger->at(1795219200 + 3600 * $hour)->reserve("p$hour", 1);
+    }
+
+    is($redis->cmd('HLEN', $ledger->used_key()), 1, 'one field');
+    is($redis->cmd('HGET', $ledger->used_key(), 'KZT'),
+       '2 hour:2027010116=1/1 day:20270101=17/17 week:20261228=113/113'
+       . ' month:202701=17/17 till:1798822800', 'the windows of now');
+}
+
+# Redis' clock may be set back, or another server's may be behind.
+
+sub clock_goes_back {
+    my ($ledger, $redis) = @_;
+
+    for my $back (3600, 86400, 7 * 86400, 31 * 86400) {
+        my $now = 1796083200 + 3600 * 5;
+
+        $ledger->clear()->at($now)->limits(map { $_ => 100 }
+                                           qw( hour day week month ));
+        $ledger->reserve('p1', 60);
+
+        my $used = $redis->cmd('HGET', $ledger->used_key(), 'KZT');
+
+        $ledger->at($now - $back);
+        is(($ledger->reserve('p2', 60))[0], 'limit_month',
+           "$back seconds back: the limits of the later window");
+        is(($ledger->reserve('p2', 40, copy => 'c'))[0], 'ok', 'what is left');
+        is($redis->cmd('HGET', $ledger->used_key(), 'KZT'),
+           $used =~ s{60/1}{100/2}gr, 'counted in the later window');
+        is($ledger->entry('p2')->{payout}, '40 KZT mobile 2026120105 20261130',
+           'which the entry names');
+
+        $ledger->outcome('p2', 'c', 'release');
+        is($redis->cmd('HGET', $ledger->used_key(), 'KZT'), $used,
+           'and taken back there');
+    }
+}
+
+sub ends_by_itself {
+    my ($ledger) = @_;
+
+    my $until = 1795219200 + 1800;
+    my $end = 1795219200 + 3600;
+
+    for my $field (qw( max hour day week month )) {
+        my $refusal = $field eq 'max' ? 'limit_max' : "limit_$field";
+
+        for my $case (['100', '10'], ['10', '100'], ['100', '-'], ['0', '7'],
+                      ['9007199254740993', '9007199254740992'])
+        {
+            my ($first, $then) = @$case;
+            my $name = "$field: $first, then $then";
+
+            for my $at (['before', 0], ['the last second', 1799],
+                        ['at', 1800], ['after', 1801])
+            {
+                my $limit = $at->[1] < 1800 ? $first : $then;
+                my $over = $limit eq '-' ? MAX : $limit + 1;
+
+                $ledger->clear()->at(1795219200 + $at->[1])
+                       ->limits($field => "$first until $until then $then");
+
+                my $status = $ledger->status()->{$field};
+
+                is("$status->{limit} $status->{until}",
+                   ($limit eq '-' ? '' : $limit) . ' '
+                   . ($at->[1] < 1800 ? $until : ''),
+                   "$name: $at->[0]: shown");
+                is(($ledger->reserve('p1', $over))[0],
+                   $limit eq '-' ? 'ok' : $refusal, "$name: $at->[0]: over");
+                is(($ledger->reserve('p2', $limit))[0], 'ok',
+                   "$name: $at->[0]: at it") if $limit ne '-' && $limit > 0;
+            }
+        }
+    }
+
+    $ledger->clear()->at(1795219200)
+           ->limits(min => "100 until $until then 10");
+    is(($ledger->reserve('p1', 99))[0], 'limit_min', 'min, too');
+    is(($ledger->at($until)->reserve('p1', 10))[0], 'ok', 'ends');
+
+    $ledger->clear()->at(1795219200)
+           ->limits(day_count => "2 until $until then 1");
+    $ledger->reserve("p$_", 1) for 1, 2;
+    is(($ledger->reserve('p3', 1))[0], 'limit_day_count', 'a count');
+    is_deeply([ $ledger->at($until)->reserve('p3', 1) ],
+              ['limit_day_count', 86400 - 1800, 1, 2],
+              'also where more is used than it lets through from now on');
+
+    for my $value ('1 until 2', '1 until x then 2', 'x until 1 then 2',
+                   '1 until 2 then x', '1 until 2 then', '1 until 2 then ',
+                   '01 until 2 then 3', '1 until 02 then 3', '1 until 2 then 03',
+                   ' 1 until 2 then 3', '1 until 2 then 3 ',
+                   '1  until 2 then 3', '1 UNTIL 2 then 3', '- until 2 then 3',
+                   '1 until 2 then -3', '1 until 2 then --',
+                   '9223372036854775808 until 2 then 3',
+                   '1 until 9223372036854775808 then 3',
+                   '1 until 2 then 9223372036854775808', "1 until 2 then 3\n",
+                   '1 until 2 then 3 until 4 then 5')
+    {
+        $ledger->limits(day => $value);
+        is_deeply([ $ledger->reserve('p9', 1) ],
+                  ['bad_limit', 'day', substr $value, 0, 32],
+                  "\"$value\" is no limit");
+    }
+}
+
+sub stopped {
+    my ($ledger, $redis) = @_;
+
+    my $key = $ledger->stop_key();
+
+    $ledger->limits(day => 1000);
+    $ledger->reserve('p1', 100, digest => 'd', copy => 'c');
+    $redis->cmd('HSET', $key, 'USD', 'other');
+    is(($ledger->reserve('p2', 1))[0], 'ok', 'another currency is stopped');
+
+    $redis->cmd('HSET', $key, 'KZT', 'INC-17, ask treasury');
+    refused_is($ledger, sub { $ledger->reserve('p3', 1) },
+               ['stopped', 'KZT', 'INC-17, ask treasury'], 'this one');
+    is(($ledger->reserve('p1', 100, digest => 'd'))[0], 'stopped',
+       'also what was sent before');
+    is($ledger->status()->{stop}, 'INC-17, ask treasury', 'status tells it');
+
+    $redis->cmd('HSET', $key, '*', 'all');
+    refused_is($ledger, sub { $ledger->reserve('p3', 1) },
+               ['stopped', '*', 'all'], 'all');
+
+    is(($ledger->outcome('p1', 'c', 'accepted'))[0], 'noted',
+       'answers are taken all the same');
+    is(($ledger->settle('p1', 'success'))[1], 'settled', 'and callbacks');
+
+    $redis->cmd('DEL', $key);
+    is(($ledger->reserve('p3', 1))[0], 'ok', 'opened');
+}
+
+# Later calls can tell what they know of from the number of each that writes.
+
+sub numbered {
+    my ($ledger, $redis) = @_;
+
+    my $n = 0;
+    my $seq = sub { $ledger->{reply}{seq} };
+
+    $ledger->limits(day => 1000, max => 100);
+
+    $ledger->reserve('p1', 100, copy => 'a', digest => 'd');
+    is($seq->(), ++$n, 'reserve');
+    is_deeply($redis->hash($ledger->era_key()), { layout => 2, seq => $n },
+              'layout and number are there');
+    $ledger->reserve('p2', 101);
+    is($seq->(), 0, 'a refusal writes nothing');
+    $ledger->reserve_all([ map { ["q$_", 1] } 1 .. 10 ]);
+    is($seq->(), ++$n, 'ten payouts are one call');
+    $ledger->reserve('p1', 100, copy => 'b', digest => 'd');
+    is($seq->(), ++$n, 'a repeat');
+    $ledger->reserve('p1', 100, copy => 'c', digest => 'e');
+    is($seq->(), 0, 'a duplicate');
+    $ledger->outcome('p1', 'a', 'accepted');
+    is($seq->(), ++$n, 'outcome');
+    $ledger->outcome('p1', 'a', 'accepted');
+    is($seq->(), 0, 'once more');
+    $ledger->settle('p1', 'success', op => 1);
+    is($seq->(), ++$n, 'settle');
+    $ledger->settle('none', 'success', op => 1);
+    is($seq->(), 0, 'settle of what is not known');
+    is($ledger->status()->{seq}, $n, 'status shows the last');
+    $ledger->reserve('p3', 1, currency => 'USD', default => 'allow');
+    is($seq->(), ++$n, 'one number for all currencies');
+
+    is($ledger->{reply}{era}, '', 'no era yet');
+    $redis->cmd('HSET', $ledger->era_key(), 'era', 'e1');
+    $ledger->reserve('p4', 1, copy => 'x');
+    is($ledger->{reply}{era}, 'e1', 'reserve tells it');
+    is($ledger->entry('p4')->{era}, 'e1', 'and the entry');
+    $ledger->outcome('p4', 'x', 'accepted');
+    is($ledger->{reply}{era}, 'e1', 'outcome');
+    $redis->cmd('HSET', $ledger->era_key(), 'era', 'e2');
+    $ledger->settle('p4', 'success');
+    is($ledger->{reply}{era}, 'e2', 'settle');
+    is($ledger->entry('p4')->{era}, 'e2', 'the last that wrote it');
+    is($ledger->status()->{era}, 'e2', 'status');
+}
+
+# Another version has written the ledger.
+
+sub other_layout {
+    my ($ledger, $redis) = @_;
+
+    $ledger->limits(day => 1000);
+    $ledger->reserve('p1', 1, copy => 'c');
+
+    for my $layout ('1', '3', '', '2 ', '02', 'x') {
+        $redis->cmd('HSET', $ledger->era_key(), 'layout', $layout);
+
+        refused_is($ledger, sub { $ledger->reserve('p2', 1) }, ['bad_layout'],
+                   "layout \"$layout\": reserve");
+        refused_is($ledger, sub { $ledger->outcome('p1', 'c', 'accepted') },
+                   ['bad_layout'], 'outcome');
+        refused_is($ledger, sub { $ledger->outcome('p1', '-', 'free', 'me') },
+                   ['bad_layout'], 'by hand');
+        refused_is($ledger, sub { ($ledger->settle('p1', 'success',
+                                                   owner => 'o'))[0, 6] },
+                   ['bad', 'layout'], 'settle');
+    }
 }
 
 sub status_view {
     my ($ledger) = @_;
 
-    is($ledger->status()->{verdict}, 'no_limits', 'no limits');
+    my $status = $ledger->status();
+
+    is($status->{verdict}, 'no_limits', 'no limits');
+    is($status->{count}, 10, 'all are listed');
 
     $ledger->limits(min => 10, max => MAX, day => MAX, day_count => 2,
                     week => 50, hour => 'abc', month => '9007199254740995');
     my $before = $ledger->everything();
-    my $status = $ledger->status();
 
-    is("@$status{qw( verdict now min max )}", 'ok 1795219200 10 ' . MAX,
-       'limits of a payout');
+    $status = $ledger->status();
+
+    is("@$status{qw( verdict now )}", 'ok 1795219200', 'limits');
+    is_deeply($status->{min}, { limit => 10, used => '', left => '',
+                                until => '', end => 0 }, 'min');
+    is_deeply($status->{max}, { limit => MAX, used => '', left => '',
+                                until => '', end => 0 }, 'max');
     is_deeply($status->{day}, { limit => MAX, used => 0, left => MAX,
-                                end => 1795305600 }, 'an unused day');
-    is($status->{hour}{limit}, 'invalid', 'a limit that is none');
+                                until => '', end => 1795305600 },
+              'an unused day');
+    is_deeply($status->{hour}, { limit => 'invalid', used => 0,
+                                 left => 'invalid', until => '',
+                                 end => 1795222800 }, 'a limit that is none');
     is($status->{month_count}{limit}, '', 'a limit that is not set');
     is($status->{month_count}{left}, '', 'and what is left of it');
     is($ledger->everything(), $before, 'status only reads');
 
     $ledger->limits(day => '9007199254740995', day_count => 2, week => 50,
                     month => '10000000000000000');
-    $ledger->{redis}->cmd('SET', $ledger->used_prefix() . 'KZT:week:20261116',
-                          60);
-    $ledger->{redis}->cmd('SET', $ledger->used_prefix() . 'KZT:month:202611',
-                          '9007199254740993');
-    $ledger->{redis}->cmd('SET', $ledger->used_prefix() . 'KZT:day:20261121',
-                          2);
+    $ledger->{redis}->cmd('HSET', $ledger->used_key(), 'KZT',
+                          '2 hour:2026112100=0/0 day:20261121=2/0'
+                          . ' week:20261116=60/1'
+                          . ' month:202611=9007199254740993/1 till:1795222800');
     $status = $ledger->status();
     is($status->{week}{left}, 0, 'more used than the limit leaves 0');
     is($status->{day}{left}, '9007199254740993', 'left is exact');
     is($status->{month}{left}, '992800745259007', 'left with a borrow');
     is($status->{day_count}{left}, 2, 'left of a count');
+
+    $ledger->at(1795219200 + 3600);
+    is($ledger->status()->{hour}{used}, 0, 'a new hour without a payout');
+    is($ledger->status()->{day}{used}, 2, 'of the same day');
 }
 
 sub keys_of_one_slot {
@@ -485,7 +715,9 @@ sub keys_of_one_slot {
         is($ledger->entry($id)->{state}, 'success', 'is found again');
     }
 
-    is($ledger->used('day_count:20261121'), scalar @ids, 'each is its own');
+    my $count = @ids;
+
+    is($ledger->used('day:20261121'), "$count/$count", 'each is its own');
 
     # the hash tag is what stands in the first braces
     my @keys = grep { $_ ne Ledger::CLOCK } @{ $redis->cmd('KEYS', '*') };
@@ -508,13 +740,14 @@ sub out_of_memory {
         eval { $call->() };
         $@ =~ /OOM/ ? 'OOM' : "none: $@";
     } sub { $ledger->reserve('p3', 1) },
+      sub { $ledger->reserve('p1', 10, copy => 'c2') },
       sub { $ledger->outcome('p1', 'c', 'refused', '3104') },
       sub { $ledger->outcome('p9', 'c', 'release') },
       sub { $ledger->settle('p2', 'decline', owner => 'o') };
 
     $redis->cmd('CONFIG', 'SET', 'maxmemory', 0);
 
-    is("@errors", 'OOM OOM OOM OOM', 'a full Redis is an error');
+    is("@errors", 'OOM OOM OOM OOM OOM', 'a full Redis is an error');
     is($ledger->everything(), $before, 'a full Redis: nothing changed');
 }
 
@@ -530,10 +763,15 @@ sub limits_tests {
         [ 'overflow', \&overflow ],
         [ 'limits that cannot be read', \&bad_limits ],
         [ 'totals that cannot be read', \&bad_totals ],
-        [ 'arguments', \&bad_arguments ],
+        [ 'limits that end by themselves', \&ends_by_itself ],
+        [ 'payouts are stopped', \&stopped ],
+        [ 'era and number of a call', \&numbered ],
+        [ 'another layout', \&other_layout ],
         [ 'calendar', \&calendar ],
         [ 'waits', \&waits ],
         [ 'expiry', \&expiry ],
+        [ 'windows that are over', \&old_windows ],
+        [ 'a clock that goes back', \&clock_goes_back ],
         [ 'status', \&status_view ],
         [ 'keys', \&keys_of_one_slot ],
         [ 'out of memory', \&out_of_memory ],

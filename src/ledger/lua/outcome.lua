@@ -279,13 +279,15 @@ local function tell(r)
     derive(e)
     verdict = write(r, e, before)
 
-    if not verdict then
-        verdict = not e.was.state and e.counted == 0 and 'gone'
-                  or less(before, e.counted) and 'counted'
-                  or less(e.counted, before) and 'released'
-                  or (r.action == 'refused' or r.action == 'release')
-                     and e.counted ~= 0 and 'kept' or 'noted'
+    if verdict then
+        return verdict
     end
+
+    verdict = not e.was.state and e.counted == 0 and 'gone'
+              or less(before, e.counted) and 'counted'
+              or less(e.counted, before) and 'released'
+              or (r.action == 'refused' or r.action == 'release')
+                 and e.counted ~= 0 and 'kept' or 'noted'
 
     return verdict .. ' ' .. e.state
 end

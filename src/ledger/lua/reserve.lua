@@ -67,7 +67,7 @@ local used_key, limits_key, stop_key, era_key, open_key = unpack(KEYS)
 local name, currency, offset, default, ttl = unpack(ARGV, 1, 5)
 local count = #KEYS - FIRST
 
-local now, era, fresh_era, limits, used, is_first, entry
+local now, era, fresh_era, limits, closed, used, is_first, entry
 
 
 -- what is wrong with the arguments of all
@@ -147,16 +147,15 @@ local function read_ledger()
 
     local list = call('HGETALL', limits_key)
 
-    if #list == 0 and default ~= 'allow' then
-        return 'no_limits'
-    end
-
     local field, what
 
     limits, field, what = limits_read(list, now)
 
     if not limits then
-        return { 'bad_limit', field, what }
+        closed = { 'bad_limit', field, what }
+
+    elseif #list == 0 and default ~= 'allow' then
+        closed = 'no_limits'
     end
 
     local text = call('HGET', used_key, currency)
@@ -168,9 +167,13 @@ end
 
 
 -- nil where the amount fits; the later windows go last: to wait for an earlier
--- end would be in vain
+-- end would be in vain.  What is counted already passes without limits, too.
 
 local function refusal(amount, more)
+    if closed then
+        return closed
+    end
+
     if limits.min and less(amount, limits.min) then
         return { 'limit_min', digits(limits.min) }
     end
@@ -364,7 +367,7 @@ local function write_all()
     end
 
     -- also a currency of which all is refused stands in KEYS[1]
-    if n == 0 and not is_first then
+    if n == 0 and (closed or not is_first) then
         return 0
     end
 
