@@ -355,6 +355,7 @@ ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     facts.project_id = ctx->project->id_text;
     facts.callback = callback;
     facts.unread = ctx->in.unread;
+    facts.complete = 0;
     facts.ttl = glcf->deduplicate ? glcf->deduplicate_ttl : 0;
     facts.lock = glcf->deduplicate_lock;
     facts.stream = glcf->stream;
@@ -412,6 +413,11 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
     size_t      len;
     ngx_log_t  *log;
 
+    log = ctx->request->connection->log;
+
+    ngx_http_gate_settle_log(log, &ctx->payment_id, &ctx->project->name,
+                             settlement);
+
     if (ctx->in.unread) {
 
         if (settlement->ledger != NGX_HTTP_GATE_SETTLEMENT_NONE) {
@@ -426,11 +432,6 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_count_settlement(ctx->project->series, settlement->ledger);
 
     ctx->in.stale = (settlement->ledger == NGX_HTTP_GATE_SETTLEMENT_STALE);
-
-    log = ctx->request->connection->log;
-
-    ngx_http_gate_settle_log(log, &ctx->payment_id, &ctx->project->name,
-                             settlement);
 
     if (ctx->in.stale && settlement->notes.len == 0) {
         len = gate_safe(from, sizeof(from), settlement->from.data,

@@ -16,17 +16,22 @@
 #include "ngx_http_gate_project.h"
 
 
-/* items of status.lua: a head, and five for each of eight limits */
+/*
+ * Items of status.lua, "s" a string and "i" an integer: verdict, time, why it
+ * is stopped, era, number of the last call, number of limits; for each of these
+ * name, limit, used, left, until, end.
+ */
 
-#define NGX_HTTP_GATE_QUERY_HEAD   4
-#define NGX_HTTP_GATE_QUERY_TIME   1       /* of the head */
-#define NGX_HTTP_GATE_QUERY_NAME   0       /* of five */
-#define NGX_HTTP_GATE_QUERY_END    4
-#define NGX_HTTP_GATE_QUERY_ITEMS  5
-#define NGX_HTTP_GATE_QUERY_NAMES  8
-#define NGX_HTTP_GATE_QUERY_ALL    (NGX_HTTP_GATE_QUERY_HEAD                  \
-                                    + NGX_HTTP_GATE_QUERY_NAMES               \
-                                      * NGX_HTTP_GATE_QUERY_ITEMS)
+#define NGX_HTTP_GATE_QUERY_HEAD   "sisssi"
+#define NGX_HTTP_GATE_QUERY_ITEMS  "sssssi"
+
+#define NGX_HTTP_GATE_QUERY_NHEAD  (sizeof(NGX_HTTP_GATE_QUERY_HEAD) - 1)
+#define NGX_HTTP_GATE_QUERY_NITEMS (sizeof(NGX_HTTP_GATE_QUERY_ITEMS) - 1)
+
+/* of a name, and of what an operator has written */
+
+#define NGX_HTTP_GATE_QUERY_NAME   32
+#define NGX_HTTP_GATE_QUERY_TEXT   256
 
 
 typedef struct {
@@ -52,25 +57,14 @@ static void ngx_http_gate_query_done(ngx_http_gate_redis_status_e status,
 static ngx_uint_t ngx_http_gate_query_is_valid(redisReply *reply);
 static ngx_buf_t *ngx_http_gate_query_body(ngx_http_gate_query_t *query,
     redisReply *reply);
+static u_char *ngx_http_gate_query_limit(u_char *p, redisReply **item);
 static u_char *ngx_http_gate_query_number(u_char *p, char *name,
+    redisReply *item);
+static u_char *ngx_http_gate_query_text(u_char *p, char *name,
     redisReply *item);
 static void ngx_http_gate_query_resume(ngx_event_t *ev);
 static ngx_int_t ngx_http_gate_query_send(ngx_http_request_t *r,
     ngx_buf_t *b);
-
-
-/* in the order of status.lua */
-
-static ngx_str_t  ngx_http_gate_query_names[NGX_HTTP_GATE_QUERY_NAMES] = {
-    ngx_string("hour"),
-    ngx_string("day"),
-    ngx_string("week"),
-    ngx_string("month"),
-    ngx_string("hour_count"),
-    ngx_string("day_count"),
-    ngx_string("week_count"),
-    ngx_string("month_count")
-};
 
 
 char *
@@ -194,28 +188,33 @@ static ngx_int_t
 ngx_http_gate_query_ask(ngx_http_gate_main_conf_t *gmcf,
     ngx_http_gate_query_t *query)
 {
-    u_char                               limits[NGX_HTTP_GATE_KEY_MAX];
-    u_char                               used[NGX_HTTP_GATE_KEY_MAX];
-    ngx_str_t                            argv[4];
+    u_char                               buf[4][NGX_HTTP_GATE_KEY_MAX];
+    ngx_str_t                            argv[6];
+    ngx_uint_t                           i;
     ngx_http_gate_ledger_t              *ledger;
     const ngx_http_gate_redis_script_t  *script;
 
+    static const ngx_http_gate_kind_e  kinds[] = {
+        NGX_HTTP_GATE_KIND_USED, NGX_HTTP_GATE_KIND_LIMITS,
+        NGX_HTTP_GATE_KIND_STOP, NGX_HTTP_GATE_KIND_ERA
+    };
+
     ledger = gmcf->ledger;
 
-    (void) ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_LIMITS, 0,
-                                    &query->project->id_text,
-                                    query->currency.data, query->currency.len,
-                                    limits, &argv[0]);
-    (void) ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_USED, 0,
-                                    &query->project->id_text, NULL, 0, used,
-                                    &argv[1]);
+    for (i = 0; i < 4; i++) {
+        (void) ngx_http_gate_ledger_key(ledger, kinds[i], 0,
+                                        &query->project->id_text,
+                                        query->currency.data,
+                                        query->currency.len, buf[i],
+                                        &argv[i]);
+    }
 
-    argv[2] = query->currency;
-    argv[3] = ledger->offset;
+    argv[4] = query->currency;
+    argv[5] = ledger->offset;
 
     script = ngx_http_gate_ledger_script(NGX_HTTP_GATE_SCRIPT_STATUS);
 
-    query->op = ngx_http_gate_redis_eval(ledger->redis, script, 2, 4, argv,
+    query->op = ngx_http_gate_redis_eval(ledger->redis, script, 4, 6, argv,
                                          ngx_http_gate_query_done, query);
 
     return (query->op != NULL) ? NGX_OK : NGX_ERROR;
@@ -260,47 +259,32 @@ ngx_http_gate_query_done(ngx_http_gate_redis_status_e status,
 static ngx_uint_t
 ngx_http_gate_query_is_valid(redisReply *reply)
 {
-    int         type;
-    size_t      i;
-    ngx_str_t  *name;
-    ngx_uint_t  n;
+    size_t       i, n;
+    const char  *type;
 
-    if (reply->type != REDIS_REPLY_ARRAY
-        || reply->elements != NGX_HTTP_GATE_QUERY_ALL)
+    n = NGX_HTTP_GATE_QUERY_NHEAD;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < n
+        || (reply->elements - n) % NGX_HTTP_GATE_QUERY_NITEMS)
     {
         return 0;
     }
 
     for (i = 0; i < reply->elements; i++) {
-        type = REDIS_REPLY_STRING;
+        type = (i < n) ? &NGX_HTTP_GATE_QUERY_HEAD[i]
+                       : &NGX_HTTP_GATE_QUERY_ITEMS[(i - n)
+                                                % NGX_HTTP_GATE_QUERY_NITEMS];
 
-        n = (i < NGX_HTTP_GATE_QUERY_HEAD)
-            ? NGX_HTTP_GATE_QUERY_ITEMS
-            : (i - NGX_HTTP_GATE_QUERY_HEAD) % NGX_HTTP_GATE_QUERY_ITEMS;
-
-        if (i == NGX_HTTP_GATE_QUERY_TIME || n == NGX_HTTP_GATE_QUERY_END) {
-            type = REDIS_REPLY_INTEGER;
-        }
-
-        if (reply->element[i]->type != type) {
-            return 0;
-        }
-
-        if (n != NGX_HTTP_GATE_QUERY_NAME) {
-            continue;
-        }
-
-        name = &ngx_http_gate_query_names[(i - NGX_HTTP_GATE_QUERY_HEAD)
-                                          / NGX_HTTP_GATE_QUERY_ITEMS];
-
-        if ((size_t) reply->element[i]->len != name->len
-            || ngx_memcmp(reply->element[i]->str, name->data, name->len) != 0)
+        if (reply->element[i]->type != (*type == 's' ? REDIS_REPLY_STRING
+                                                     : REDIS_REPLY_INTEGER))
         {
             return 0;
         }
     }
 
-    return 1;
+    return reply->element[n - 1]->integer
+           == (long long) ((reply->elements - n)
+                           / NGX_HTTP_GATE_QUERY_NITEMS);
 }
 
 
@@ -321,7 +305,8 @@ ngx_http_gate_query_body(ngx_http_gate_query_t *query, redisReply *reply)
     /* numbers have up to 20 characters */
 
     b = ngx_create_temp_buf(query->request->pool,
-                            256 + NGX_HTTP_GATE_QUERY_ALL * 48
+                            256 + reply->elements * 48
+                            + 2 * 6 * NGX_HTTP_GATE_QUERY_TEXT
                             + query->project->name.len);
     if (b == NULL) {
         return NULL;
@@ -334,17 +319,14 @@ ngx_http_gate_query_body(ngx_http_gate_query_t *query, redisReply *reply)
                     item[0]->len == 2 ? "true" : "false",
                     (int64_t) item[1]->integer);
 
-    p = ngx_http_gate_query_number(p, ",\"min\":", item[2]);
-    p = ngx_http_gate_query_number(p, ",\"max\":", item[3]);
+    p = ngx_http_gate_query_text(p, ",\"stopped\":", item[2]);
+    p = ngx_http_gate_query_text(p, ",\"era\":", item[3]);
+    p = ngx_http_gate_query_number(p, ",\"seq\":", item[4]);
 
-    for (i = NGX_HTTP_GATE_QUERY_HEAD; i < reply->elements;
-         i += NGX_HTTP_GATE_QUERY_ITEMS)
+    for (i = NGX_HTTP_GATE_QUERY_NHEAD; i < reply->elements;
+         i += NGX_HTTP_GATE_QUERY_NITEMS)
     {
-        p = ngx_sprintf(p, ",\"%s\":{", item[i]->str);
-        p = ngx_http_gate_query_number(p, "\"limit\":", item[i + 1]);
-        p = ngx_http_gate_query_number(p, ",\"used\":", item[i + 2]);
-        p = ngx_http_gate_query_number(p, ",\"remaining\":", item[i + 3]);
-        p = ngx_sprintf(p, ",\"reset\":%L}", (int64_t) item[i + 4]->integer);
+        p = ngx_http_gate_query_limit(p, &item[i]);
     }
 
     b->last = ngx_cpymem(p, "}" CRLF, 3);
@@ -352,6 +334,35 @@ ngx_http_gate_query_body(ngx_http_gate_query_t *query, redisReply *reply)
     b->last_in_chain = 1;
 
     return b;
+}
+
+
+/* of one payout, or of a window */
+
+static u_char *
+ngx_http_gate_query_limit(u_char *p, redisReply **item)
+{
+    u_char  name[NGX_HTTP_GATE_QUERY_NAME];
+    size_t  len;
+
+    len = ngx_min((size_t) item[0]->len, NGX_HTTP_GATE_QUERY_NAME);
+    ngx_memcpy(name, item[0]->str, len);
+
+    if (item[5]->integer == 0) {
+        p = ngx_sprintf(p, ",\"%*s\":", len, name);
+        p = ngx_http_gate_query_number(p, "", item[1]);
+        p = ngx_sprintf(p, ",\"%*s_until\":", len, name);
+
+        return ngx_http_gate_query_number(p, "", item[4]);
+    }
+
+    p = ngx_sprintf(p, ",\"%*s\":{", len, name);
+    p = ngx_http_gate_query_number(p, "\"limit\":", item[1]);
+    p = ngx_http_gate_query_number(p, ",\"used\":", item[2]);
+    p = ngx_http_gate_query_number(p, ",\"remaining\":", item[3]);
+    p = ngx_http_gate_query_number(p, ",\"until\":", item[4]);
+
+    return ngx_sprintf(p, ",\"reset\":%L}", (int64_t) item[5]->integer);
 }
 
 
@@ -383,6 +394,28 @@ ngx_http_gate_query_number(u_char *p, char *name, redisReply *item)
     }
 
     return ngx_sprintf(p, "%s%*s", name, i, item->str);
+}
+
+
+/* as an operator has written it, or null */
+
+static u_char *
+ngx_http_gate_query_text(u_char *p, char *name, redisReply *item)
+{
+    u_char  text[NGX_HTTP_GATE_QUERY_TEXT];
+    size_t  len;
+
+    if (item->len == 0) {
+        return ngx_sprintf(p, "%snull", name);
+    }
+
+    len = gate_safe(text, sizeof(text), (u_char *) item->str, item->len);
+
+    p = ngx_sprintf(p, "%s\"", name);
+    p = (u_char *) ngx_escape_json(p, text, len);
+    *p++ = '"';
+
+    return p;
 }
 
 

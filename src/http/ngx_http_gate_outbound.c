@@ -582,7 +582,10 @@ ngx_http_gate_outbound_decided(ngx_http_gate_decision_t *decision, void *data)
 }
 
 
-/* a word that no result has says that the limits themselves are odd */
+/*
+ * A word that no result has says that the limits themselves, or the ledger, are
+ * odd.
+ */
 
 static ngx_http_gate_result_e
 ngx_http_gate_outbound_verdict(ngx_http_gate_ctx_t *ctx,
@@ -598,13 +601,15 @@ ngx_http_gate_outbound_verdict(ngx_http_gate_ctx_t *ctx,
                         decision->verdict == NGX_HTTP_GATE_VERDICT_COUNTED
                             ? NGX_HTTP_GATE_PASS : NGX_HTTP_GATE_LIMITS);
 
-    if (result != NGX_HTTP_GATE_RESULTS) {
-        return result;
+    if (result == NGX_HTTP_GATE_RESULTS) {
+        result = NGX_HTTP_GATE_BAD_LIMIT;
     }
 
-    ngx_http_gate_reserve_complain(ctx->out.copy, decision);
+    if (result == NGX_HTTP_GATE_BAD_LIMIT || result == NGX_HTTP_GATE_STOPPED) {
+        ngx_http_gate_reserve_complain(ctx->out.copy, decision);
+    }
 
-    return NGX_HTTP_GATE_BAD_LIMIT;
+    return result;
 }
 
 

@@ -90,6 +90,15 @@ typedef enum {
     X(REUSED, LIMITS, "duplicate", 409, "gw_payment_id_reused",               \
       "another body was sent with this payment_id, and may be paid: ask "     \
       "/v2/payment/status; a new payment_id would be a second payout")        \
+    X(WORN, LIMITS, "worn", 409, "gw_payment_id_worn",                        \
+      "too many attempts were made with this payment_id, and all of them "    \
+      "have ended: use a new one")                                            \
+    X(COPIES, LIMITS, "busy", 503, "gw_busy",                                 \
+      "32 copies of this payout are under way: send the same request again "  \
+      "later, with the same payment_id")                                      \
+    X(STOPPED, LIMITS, "stopped", 503, "gw_stopped",                          \
+      "payouts are stopped by payment operations: send the same request "     \
+      "again later, with the same payment_id")                                \
     X(NO_LIMITS, LIMITS, "no_limits", 400, "1004",                            \
       "payouts in this currency are not enabled: it has no limits")           \
     X(LIMIT_MIN, LIMITS, "limit_min", 400, "3104",                            \

@@ -11,7 +11,9 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_gate_batch.h"
 #include "ngx_http_gate_conf.h"
+#include "ngx_http_gate_note.h"
 #include "ngx_http_gate_worker.h"
 
 
@@ -89,6 +91,9 @@ ngx_http_gate_init_process(ngx_cycle_t *cycle)
         if (gmcf->ledger == NULL) {
             return NGX_ERROR;
         }
+
+        ngx_http_gate_batch_init(gmcf->ledger);
+        ngx_http_gate_note_init(gmcf->ledger);
     }
 
     if (gmcf->metrics != NULL) {
@@ -182,5 +187,5 @@ ngx_http_gate_exit_process(ngx_cycle_t *cycle)
         ngx_http_gate_tell(gmcf);
     }
 
-    ngx_http_gate_ledger_exit(gmcf->ledger);
+    ngx_http_gate_note_exit(gmcf->ledger);
 }

@@ -2,9 +2,8 @@
 /*
  * Copyright (C) nginx-gate authors
  *
- * The ledger in Redis as one worker sees it: the names of its keys, and notes,
- * calls that must reach Redis sooner or later.  The scripts' contracts are in
- * lua.
+ * The ledger in Redis as one worker sees it: its scripts, the names of its
+ * keys, and names of what asks.  The scripts' contracts are in lua.
  */
 
 
@@ -29,27 +28,33 @@
 #define NGX_HTTP_GATE_ENTRY_MAX   (NGX_HTTP_GATE_KEY_MAX                      \
                                    + 4 * GATE_MAX_PAYMENT_ID)
 
-/* the name of a worker in hexadecimal, and a counter */
+/* the name of a worker, and a counter; entries hold them, so they are short */
 
-#define NGX_HTTP_GATE_TOKEN_MAX   (16 + 1 + NGX_INT64_LEN)
-
-/* keys and arguments of a script together */
-
-#define NGX_HTTP_GATE_ARGS_MAX    24
+#define NGX_HTTP_GATE_WORKER_LEN  10
+#define NGX_HTTP_GATE_BASE        36
+#define NGX_HTTP_GATE_TOKEN_MAX   (NGX_HTTP_GATE_WORKER_LEN + 1 + 13)
 
 #define NGX_HTTP_GATE_DIGEST_HEX  32
 
 
-/* kinds of keys, and what their names say of them */
+/*
+ * Kinds of keys: X(name, word, whether a dry run has its own, whether something
+ * follows the project)
+ */
 
 #define NGX_HTTP_GATE_KIND_TABLE(X)                                           \
-    X(LIMITS, "limits")                                                       \
-    X(ENTRY, "payout")                                                        \
-    X(USED, "used")                                                           \
-    X(CALLBACK, "callback")
+    X(LIMITS, "limits", 0, 1)                                                 \
+    X(ENTRY, "payout", 1, 1)                                                  \
+    X(USED, "used", 1, 0)                                                     \
+    X(OPEN, "open", 1, 0)                                                     \
+    X(ERA, "era", 0, 0)                                                       \
+    X(STOP, "stop", 0, 0)                                                     \
+    X(CALLBACK, "callback", 0, 1)                                             \
+    X(LANE, "lane", 0, 1)
 
 
-#define NGX_HTTP_GATE_KIND_NAME(name, word)  NGX_HTTP_GATE_KIND_##name,
+#define NGX_HTTP_GATE_KIND_NAME(name, word, dry, last)                        \
+    NGX_HTTP_GATE_KIND_##name,
 
 typedef enum {
     NGX_HTTP_GATE_KIND_TABLE(NGX_HTTP_GATE_KIND_NAME)
@@ -59,49 +64,30 @@ typedef enum {
 #undef NGX_HTTP_GATE_KIND_NAME
 
 
-typedef struct ngx_http_gate_note_s  ngx_http_gate_note_t;
-
-
 typedef struct {
-    ngx_http_gate_redis_t                *redis;
-    ngx_str_t                             prefix;
-    ngx_str_t                             ttl;      /* of entries, seconds */
-    ngx_str_t                             offset;   /* of the calendar */
-    u_char                                numbers[2][NGX_INT64_LEN];
+    ngx_http_gate_redis_t  *redis;
+    ngx_str_t               prefix;
+    ngx_str_t               ttl;            /* of entries, seconds */
+    ngx_str_t               offset;         /* of the calendar */
+    u_char                  numbers[2][NGX_INT64_LEN];
 
-    u_char                                name[16];
-    uint64_t                              tokens;
+    u_char                  name[NGX_HTTP_GATE_WORKER_LEN];
+    uint64_t                tokens;
 
-    ngx_queue_t                           pending;
-    ngx_uint_t                            npending;
-    ngx_uint_t                            flushed;  /* of pending, sent */
-    ngx_uint_t                            dropped;
-    time_t                                complained;
-    time_t                                exiting;
-    ngx_event_t                           retry;
+    /* by batch.c: calls that wait for the end of the turn */
+    ngx_queue_t             batches;
+    ngx_event_t             leave;
+
+    /* by note.c: what Redis could not be told so far */
+    ngx_queue_t             pending;
+    ngx_uint_t              npending;
+    ngx_uint_t              flushed;        /* of pending, sent */
+    ngx_uint_t              dropped;
+    time_t                  exiting;
+    ngx_event_t             retry;
+
+    time_t                  complained;     /* by complain.c */
 } ngx_http_gate_ledger_t;
-
-
-/*
- * The first member of what holds the bytes of argv: allocated by ngx_alloc(),
- * and freed by the ledger once Redis has answered.  A note may reach Redis
- * more than once.
- */
-
-struct ngx_http_gate_note_s {
-    ngx_queue_t                           queue;
-    ngx_http_gate_ledger_t               *ledger;
-    const ngx_http_gate_redis_script_t   *script;
-    ngx_uint_t                            nkeys;
-    ngx_uint_t                            argc;
-    ngx_str_t                             argv[NGX_HTTP_GATE_ARGS_MAX];
-
-    /* NULL, or called with the reply before the note is freed */
-    void                                (*handler)(ngx_http_gate_note_t *note,
-                                                   redisReply *reply);
-
-    unsigned                              kept:1;
-};
 
 
 /*
@@ -113,11 +99,6 @@ ngx_http_gate_ledger_t *ngx_http_gate_ledger_create(ngx_cycle_t *cycle,
     ngx_http_gate_redis_conf_t *rcf, ngx_int_t offset, time_t ttl);
 
 /*
- * Says what could not be told to Redis before the worker ends.
- */
-void ngx_http_gate_ledger_exit(ngx_http_gate_ledger_t *ledger);
-
-/*
  * Gives the scripts to the connection; before workers start.
  */
 void ngx_http_gate_ledger_scripts(ngx_http_gate_redis_conf_t *rcf);
@@ -126,7 +107,7 @@ const ngx_http_gate_redis_script_t *ngx_http_gate_ledger_script(
     ngx_http_gate_script_e script);
 
 /*
- * Writes PREFIX:[dry:]KIND:{PROJECT}:LAST to buf, which must have room for
+ * Writes PREFIX:[dry:]KIND:{PROJECT}[:LAST] to buf, which must have room for
  * NGX_HTTP_GATE_KEY_MAX bytes and last.  Returns the end.
  */
 u_char *ngx_http_gate_ledger_key(ngx_http_gate_ledger_t *ledger,
@@ -139,12 +120,6 @@ u_char *ngx_http_gate_ledger_key(ngx_http_gate_ledger_t *ledger,
  */
 void ngx_http_gate_ledger_token(ngx_http_gate_ledger_t *ledger, u_char *buf,
     ngx_str_t *token);
-
-/*
- * Tells Redis now, or as soon as it is back.  The note is not the caller's
- * after it.
- */
-void ngx_http_gate_note_send(ngx_http_gate_note_t *note);
 
 /*
  * The n-th string of a list, or an empty one.

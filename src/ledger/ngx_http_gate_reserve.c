@@ -14,11 +14,21 @@
 
 /* Gate's codes are short digits; another word is of no use to an operator */
 
-#define NGX_HTTP_GATE_CODE_MAX  15
+#define NGX_HTTP_GATE_CODE_MAX    15
 
-/* of what an operator typed, in a log line */
+/* of what an operator typed, or of a payment_id, in a log line */
 
-#define NGX_HTTP_GATE_WORD_MAX  48
+#define NGX_HTTP_GATE_WORD_MAX    48
+#define NGX_HTTP_GATE_ID_MAX      (4 * GATE_MAX_PAYMENT_ID)
+
+/* an hour and a Monday, as reserve.lua tells them and outcome.lua wants them */
+
+#define NGX_HTTP_GATE_WINDOW_MAX  24
+#define NGX_HTTP_GATE_NO_WINDOW   "0 0"
+
+/* for a service to send a payout again whose copies are all under way */
+
+#define NGX_HTTP_GATE_BUSY_WAIT   1
 
 
 typedef enum {
@@ -30,28 +40,47 @@ typedef enum {
 
 struct ngx_http_gate_copy_s {
     ngx_http_gate_note_t          note;       /* of its outcome, in the end */
-    ngx_http_gate_redis_op_t     *op;         /* of reserve */
+    ngx_http_gate_member_t        member;     /* of a call that is under way */
+    ngx_http_gate_group_t         group;
     ngx_http_gate_reserve_pt      handler;
     void                         *data;
     ngx_http_gate_copy_state_e    state;
-    ngx_str_t                     project_id;
-    ngx_str_t                     currency;
-    u_char                        token[NGX_HTTP_GATE_TOKEN_MAX];
+    ngx_str_t                     payment_id; /* in the key of its entry */
+    ngx_str_t                     payout;     /* amount, currency, endpoint,
+                                                 window */
+    ngx_str_t                     token;
+    u_char                        name[NGX_HTTP_GATE_TOKEN_MAX];
+    u_char                        digest[NGX_HTTP_GATE_DIGEST_HEX];
     u_char                        code[NGX_HTTP_GATE_CODE_MAX];
 };
 
 
 static ngx_http_gate_copy_t *ngx_http_gate_copy_create(
     ngx_http_gate_ledger_t *ledger, ngx_http_gate_reserve_t *payout);
-static void ngx_http_gate_reserve_done(ngx_http_gate_redis_status_e status,
-    redisReply *reply, void *data);
-static void ngx_http_gate_reserve_orphan(ngx_http_gate_redis_status_e status,
-    redisReply *reply, void *data);
+static void ngx_http_gate_copy_text(ngx_http_gate_copy_t *copy,
+    ngx_http_gate_reserve_t *payout, u_char *p);
+static void ngx_http_gate_copy_window(ngx_http_gate_copy_t *copy,
+    ngx_http_gate_answer_t *answer);
+static void ngx_http_gate_reserve_head(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_group_t *group, ngx_http_gate_head_t *head);
+static void ngx_http_gate_reserve_done(ngx_http_gate_member_t *member,
+    ngx_http_gate_answer_t *answer);
+static void ngx_http_gate_reserve_orphan(ngx_http_gate_member_t *member,
+    ngx_http_gate_answer_t *answer);
 static ngx_uint_t ngx_http_gate_reserve_counted(
     ngx_http_gate_redis_status_e status, ngx_http_gate_decision_t *decision);
-static void ngx_http_gate_reserve_decide(ngx_http_gate_redis_status_e status,
-    redisReply *reply, ngx_http_gate_decision_t *decision);
-static ngx_uint_t ngx_http_gate_reserve_counts(ngx_str_t *word);
+static void ngx_http_gate_reserve_decide(ngx_http_gate_answer_t *answer,
+    ngx_http_gate_decision_t *decision);
+static ngx_uint_t ngx_http_gate_word_is(ngx_str_t *word, const char *text);
+static ngx_uint_t ngx_http_gate_report_takes(ngx_str_t *code);
+static ngx_int_t ngx_http_gate_report_send(ngx_http_gate_note_t *note);
+static void ngx_http_gate_report_head(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_group_t *group, ngx_http_gate_head_t *head);
+static void ngx_http_gate_report_done(ngx_http_gate_member_t *member,
+    ngx_http_gate_answer_t *answer);
+static void ngx_http_gate_report_told(ngx_http_gate_note_t *note,
+    redisReply *reply);
+static char *ngx_http_gate_reserve_advice(ngx_str_t *word);
 
 
 #define NGX_HTTP_GATE_OUTCOME_WORD(name, word)  ngx_string(word),
@@ -63,16 +92,27 @@ static ngx_str_t  ngx_http_gate_outcome_words[] = {
 #undef NGX_HTTP_GATE_OUTCOME_WORD
 
 
+/* verdicts, window, era, number of the call */
+
+static const ngx_http_gate_batch_kind_t  ngx_http_gate_reserve_kind = {
+    NGX_HTTP_GATE_SCRIPT_RESERVE, 4, "ssi", ngx_http_gate_reserve_head
+};
+
+
+/* verdicts, era, number of the call */
+
+static const ngx_http_gate_batch_kind_t  ngx_http_gate_report_kind = {
+    NGX_HTTP_GATE_SCRIPT_OUTCOME, 5, "si", ngx_http_gate_report_head
+};
+
+
 ngx_int_t
 ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_reserve_t *payout, ngx_http_gate_reserve_pt handler,
     void *data, ngx_http_gate_copy_t **waits)
 {
-    u_char                               limits[NGX_HTTP_GATE_KEY_MAX];
-    u_char                               amount[NGX_INT64_LEN];
-    ngx_str_t                            argv[11];
-    ngx_http_gate_copy_t                *copy;
-    const ngx_http_gate_redis_script_t  *script;
+    ngx_str_t             *argv;
+    ngx_http_gate_copy_t  *copy;
 
     *waits = NULL;
 
@@ -84,44 +124,26 @@ ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
     copy->handler = handler;
     copy->data = data;
 
-    /* limits are those of a dry run, too */
+    copy->member.handler = ngx_http_gate_reserve_done;
 
-    (void) ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_LIMITS, 0,
-                                    &payout->project_id,
-                                    (u_char *) payout->currency.data,
-                                    payout->currency.len, limits, &argv[0]);
+    argv = copy->member.argv;
 
-    argv[1] = copy->note.argv[0];
-    argv[2] = copy->note.argv[1];
+    argv[0].data = copy->payout.data;
+    argv[0].len = ngx_strlchr(copy->payout.data,
+                              copy->payout.data + copy->payout.len, ' ')
+                  - copy->payout.data;
+    argv[1].data = (u_char *) payout->endpoint;
+    argv[1].len = ngx_strlen(payout->endpoint);
+    argv[2].data = copy->digest;
+    argv[2].len = NGX_HTTP_GATE_DIGEST_HEX;
+    argv[3] = copy->token;
 
-    argv[3].data = amount;
-    argv[3].len = ngx_sprintf(amount, "%L", payout->amount) - amount;
-    argv[4].data = (u_char *) payout->currency.data;
-    argv[4].len = payout->currency.len;
-    argv[5].data = payout->digest;
-    argv[5].len = NGX_HTTP_GATE_DIGEST_HEX;
-    argv[6].data = (u_char *) payout->endpoint;
-    argv[6].len = ngx_strlen(payout->endpoint);
-    argv[7] = copy->note.argv[2];
-    argv[8] = ledger->offset;
-
-    if (payout->allow) {
-        ngx_str_set(&argv[9], "allow");
-
-    } else {
-        ngx_str_set(&argv[9], "deny");
-    }
-
-    argv[10] = ledger->ttl;
-
-    script = ngx_http_gate_ledger_script(NGX_HTTP_GATE_SCRIPT_RESERVE);
-
-    copy->op = ngx_http_gate_redis_eval(ledger->redis, script, 3, 11, argv,
-                                        ngx_http_gate_reserve_done, copy);
-
-    if (copy->op == NULL) {
+    if (ngx_http_gate_batch_add(ledger, &ngx_http_gate_reserve_kind,
+                                &copy->group, &copy->member)
+        != NGX_OK)
+    {
         ngx_free(copy);
-        return NGX_DECLINED;
+        return NGX_ERROR;
     }
 
     *waits = copy;
@@ -140,61 +162,145 @@ ngx_http_gate_copy_create(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_copy_t  *copy;
     ngx_http_gate_note_t  *note;
 
-    copy = ngx_alloc(sizeof(ngx_http_gate_copy_t) + 2 * NGX_HTTP_GATE_KEY_MAX
-                     + payout->payment_id.len + payout->currency.len,
+    copy = ngx_alloc(sizeof(ngx_http_gate_copy_t) + NGX_HTTP_GATE_KEY_MAX
+                     + payout->payment_id.len + NGX_INT64_LEN
+                     + payout->currency.len + ngx_strlen(payout->endpoint)
+                     + NGX_HTTP_GATE_WINDOW_MAX + sizeof("   "),
                      ngx_cycle->log);
     if (copy == NULL) {
         return NULL;
     }
 
-    copy->op = NULL;
     copy->state = NGX_HTTP_GATE_COPY_WAITS;
-    copy->project_id = payout->project_id;
+    ngx_memcpy(copy->digest, payout->digest, NGX_HTTP_GATE_DIGEST_HEX);
 
-    note = &copy->note;
+    copy->group.project_id = payout->project_id;
+    copy->group.dry = payout->dry_run;
+    copy->group.allow = payout->allow;
+    ngx_memcpy(copy->group.currency, payout->currency.data,
+               sizeof(copy->group.currency));
 
-    note->ledger = ledger;
-    note->script = ngx_http_gate_ledger_script(NGX_HTTP_GATE_SCRIPT_OUTCOME);
-    note->nkeys = 2;
-    note->argc = 6;
-    note->handler = NULL;
+    ngx_http_gate_ledger_token(ledger, copy->name, &copy->token);
 
     p = (u_char *) copy + sizeof(ngx_http_gate_copy_t);
 
     p = ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_ENTRY,
                                  payout->dry_run, &payout->project_id,
                                  (u_char *) payout->payment_id.data,
-                                 payout->payment_id.len, p, &note->argv[0]);
+                                 payout->payment_id.len, p,
+                                 &copy->member.key);
 
-    p = ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_USED,
-                                 payout->dry_run, &payout->project_id,
-                                 NULL, 0, p, &note->argv[1]);
+    copy->payment_id.data = p - payout->payment_id.len;
+    copy->payment_id.len = payout->payment_id.len;
 
-    copy->currency.data = p;
-    copy->currency.len = payout->currency.len;
-    ngx_memcpy(p, payout->currency.data, payout->currency.len);
+    ngx_http_gate_copy_text(copy, payout, p);
 
-    ngx_http_gate_ledger_token(ledger, copy->token, &note->argv[2]);
+    note = &copy->note;
 
-    note->argv[5] = ledger->ttl;
+    note->ledger = ledger;
+    note->send = ngx_http_gate_report_send;
+    note->handler = ngx_http_gate_report_told;
+    note->script = ngx_http_gate_ledger_script(NGX_HTTP_GATE_SCRIPT_OUTCOME);
+    note->key = copy->member.key;
 
     return copy;
 }
 
 
+/* the window goes behind it */
+
 static void
-ngx_http_gate_reserve_done(ngx_http_gate_redis_status_e status,
-    redisReply *reply, void *data)
+ngx_http_gate_copy_text(ngx_http_gate_copy_t *copy,
+    ngx_http_gate_reserve_t *payout, u_char *p)
 {
-    ngx_http_gate_copy_t *copy = data;
+    copy->payout.data = p;
 
-    ngx_http_gate_decision_t  decision;
+    p = ngx_sprintf(p, "%L ", payout->amount);
+    p = ngx_cpymem(p, payout->currency.data, payout->currency.len);
+    p = ngx_sprintf(p, " %s " NGX_HTTP_GATE_NO_WINDOW, payout->endpoint);
 
-    copy->op = NULL;
+    copy->payout.len = p - copy->payout.data;
+}
 
-    ngx_http_gate_reserve_decide(status, reply, &decision);
 
-    if (ngx_http_gate_reserve_counted(status, &decision)) {
+/* other words than digits are none: where all is refused, nothing is told */
+
+static void
+ngx_http_gate_copy_window(ngx_http_gate_copy_t *copy,
+    ngx_http_gate_answer_t *answer)
+{
+    u_char      *p;
+    size_t       i, len;
+    redisReply  *window;
+
+    if (answer->status != NGX_HTTP_GATE_REDIS_OK) {
+        return;
+    }
+
+    window = answer->rest[0];
+    len = window->len;
+
+    if (len == 0 || len > NGX_HTTP_GATE_WINDOW_MAX) {
+        return;
+    }
+
+    for (i = 0; i < len; i++) {
+        if (window->str[i] != ' '
+            && (window->str[i] < '0' || window->str[i] > '9'))
+        {
+            return;
+        }
+    }
+
+    p = copy->payout.data + copy->payout.len
+        - (sizeof(NGX_HTTP_GATE_NO_WINDOW) - 1);
+    p = ngx_cpymem(p, window->str, len);
+
+    copy->payout.len = p - copy->payout.data;
+}
+
+
+/* limits, stops and eras are those of a dry run, too */
+
+static void
+ngx_http_gate_reserve_head(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_group_t *group, ngx_http_gate_head_t *head)
+{
+    ngx_http_gate_head_key(head, ledger, NGX_HTTP_GATE_KIND_USED, group);
+    ngx_http_gate_head_key(head, ledger, NGX_HTTP_GATE_KIND_LIMITS, group);
+    ngx_http_gate_head_key(head, ledger, NGX_HTTP_GATE_KIND_STOP, group);
+    ngx_http_gate_head_key(head, ledger, NGX_HTTP_GATE_KIND_ERA, group);
+    ngx_http_gate_head_key(head, ledger, NGX_HTTP_GATE_KIND_OPEN, group);
+
+    head->args[0].data = group->currency;
+    head->args[0].len = sizeof(group->currency);
+    head->args[1] = ledger->offset;
+
+    if (group->allow) {
+        ngx_str_set(&head->args[2], "allow");
+
+    } else {
+        ngx_str_set(&head->args[2], "deny");
+    }
+
+    head->args[3] = ledger->ttl;
+    head->nargs = 4;
+}
+
+
+static void
+ngx_http_gate_reserve_done(ngx_http_gate_member_t *member,
+    ngx_http_gate_answer_t *answer)
+{
+    ngx_http_gate_copy_t      *copy;
+    ngx_http_gate_decision_t   decision;
+
+    copy = ngx_queue_data(member, ngx_http_gate_copy_t, member);
+
+    ngx_http_gate_reserve_decide(answer, &decision);
+    ngx_http_gate_copy_window(copy, answer);
+
+    if (ngx_http_gate_reserve_counted(answer->status, &decision)) {
         copy->state = NGX_HTTP_GATE_COPY_COUNTED;
 
     } else {
@@ -208,16 +314,18 @@ ngx_http_gate_reserve_done(ngx_http_gate_redis_status_e status,
 /* the request is gone: whatever was reserved for it never leaves */
 
 static void
-ngx_http_gate_reserve_orphan(ngx_http_gate_redis_status_e status,
-    redisReply *reply, void *data)
+ngx_http_gate_reserve_orphan(ngx_http_gate_member_t *member,
+    ngx_http_gate_answer_t *answer)
 {
-    ngx_http_gate_copy_t *copy = data;
+    ngx_http_gate_copy_t      *copy;
+    ngx_http_gate_decision_t   decision;
 
-    ngx_http_gate_decision_t  decision;
+    copy = ngx_queue_data(member, ngx_http_gate_copy_t, member);
 
-    ngx_http_gate_reserve_decide(status, reply, &decision);
+    ngx_http_gate_reserve_decide(answer, &decision);
+    ngx_http_gate_copy_window(copy, answer);
 
-    if (!ngx_http_gate_reserve_counted(status, &decision)) {
+    if (!ngx_http_gate_reserve_counted(answer->status, &decision)) {
         ngx_free(copy);
         return;
     }
@@ -248,27 +356,44 @@ ngx_http_gate_reserve_counted(ngx_http_gate_redis_status_e status,
 }
 
 
+/* a verdict is a word, or a list that begins with one */
+
 static void
-ngx_http_gate_reserve_decide(ngx_http_gate_redis_status_e status,
-    redisReply *reply, ngx_http_gate_decision_t *decision)
+ngx_http_gate_reserve_decide(ngx_http_gate_answer_t *answer,
+    ngx_http_gate_decision_t *decision)
 {
-    ngx_uint_t  n;
+    ngx_uint_t   n;
+    redisReply  *reply;
 
     ngx_memzero(decision, sizeof(ngx_http_gate_decision_t));
 
-    if (status != NGX_HTTP_GATE_REDIS_OK) {
+    if (answer->status != NGX_HTTP_GATE_REDIS_OK) {
         decision->verdict = NGX_HTTP_GATE_VERDICT_UNAVAILABLE;
         return;
     }
 
-    decision->word = ngx_http_gate_redis_string(reply, 0);
+    reply = answer->reply;
 
-    if (ngx_http_gate_reserve_counts(&decision->word)) {
+    if (reply->type == REDIS_REPLY_STRING) {
+        decision->word.data = (u_char *) reply->str;
+        decision->word.len = reply->len;
+
+    } else {
+        decision->word = ngx_http_gate_redis_string(reply, 0);
+    }
+
+    if (ngx_http_gate_word_is(&decision->word, "ok")
+        || ngx_http_gate_word_is(&decision->word, "repeat"))
+    {
         decision->verdict = NGX_HTTP_GATE_VERDICT_COUNTED;
         return;
     }
 
     decision->verdict = NGX_HTTP_GATE_VERDICT_REFUSED;
+
+    if (ngx_http_gate_word_is(&decision->word, "busy")) {
+        decision->wait = NGX_HTTP_GATE_BUSY_WAIT;
+    }
 
     n = 1;
 
@@ -285,14 +410,173 @@ ngx_http_gate_reserve_decide(ngx_http_gate_redis_status_e status,
 
 
 static ngx_uint_t
-ngx_http_gate_reserve_counts(ngx_str_t *word)
+ngx_http_gate_word_is(ngx_str_t *word, const char *text)
 {
-    return (word->len == 2 && ngx_memcmp(word->data, "ok", 2) == 0)
-           || (word->len == 6 && ngx_memcmp(word->data, "repeat", 6) == 0);
+    size_t  len;
+
+    len = ngx_strlen(text);
+
+    return word->len == len && ngx_memcmp(word->data, text, len) == 0;
 }
 
 
-/* as the script says it: "bad_limit", field and value */
+void
+ngx_http_gate_report(ngx_http_gate_copy_t *copy,
+    ngx_http_gate_outcome_e outcome, ngx_str_t *code)
+{
+    ngx_str_t  *argv;
+
+    if (copy->state == NGX_HTTP_GATE_COPY_WAITS) {
+
+        /* the copy may be gone after it */
+
+        if (ngx_http_gate_batch_leave(&copy->member,
+                                      ngx_http_gate_reserve_orphan)
+            == NGX_DECLINED)
+        {
+            ngx_free(copy);
+        }
+
+        return;
+    }
+
+    if (copy->state == NGX_HTTP_GATE_COPY_REPORTED) {
+        ngx_free(copy);
+        return;
+    }
+
+    copy->state = NGX_HTTP_GATE_COPY_REPORTED;
+
+    argv = copy->member.argv;
+
+    argv[0] = copy->token;
+    argv[1] = ngx_http_gate_outcome_words[outcome];
+    argv[2].data = copy->code;
+    argv[2].len = 0;
+
+    if (code != NULL && ngx_http_gate_report_takes(code)) {
+        argv[2].len = code->len;
+        ngx_memcpy(copy->code, code->data, code->len);
+    }
+
+    argv[3] = copy->payout;
+    argv[4].data = copy->digest;
+    argv[4].len = NGX_HTTP_GATE_DIGEST_HEX;
+
+    ngx_http_gate_note_send(&copy->note);
+}
+
+
+/* with a code that outcome.lua does not take, it would take nothing */
+
+static ngx_uint_t
+ngx_http_gate_report_takes(ngx_str_t *code)
+{
+    size_t  i;
+
+    for (i = 0; i < code->len; i++) {
+        if (code->data[i] <= ' ' || code->data[i] >= 0x7f) {
+            return 0;
+        }
+    }
+
+    return code->len <= NGX_HTTP_GATE_CODE_MAX;
+}
+
+
+/* copies of all currencies are told together */
+
+static ngx_int_t
+ngx_http_gate_report_send(ngx_http_gate_note_t *note)
+{
+    ngx_http_gate_copy_t   *copy;
+    ngx_http_gate_group_t   group;
+
+    copy = (ngx_http_gate_copy_t *) note;
+
+    group = copy->group;
+    group.allow = 0;
+    ngx_memzero(group.currency, sizeof(group.currency));
+
+    copy->member.handler = ngx_http_gate_report_done;
+
+    return ngx_http_gate_batch_add(note->ledger, &ngx_http_gate_report_kind,
+                                   &group, &copy->member);
+}
+
+
+static void
+ngx_http_gate_report_head(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_group_t *group, ngx_http_gate_head_t *head)
+{
+    ngx_http_gate_head_key(head, ledger, NGX_HTTP_GATE_KIND_USED, group);
+    ngx_http_gate_head_key(head, ledger, NGX_HTTP_GATE_KIND_ERA, group);
+    ngx_http_gate_head_key(head, ledger, NGX_HTTP_GATE_KIND_OPEN, group);
+
+    head->args[0] = ledger->offset;
+    head->args[1] = ledger->ttl;
+    head->nargs = 2;
+}
+
+
+static void
+ngx_http_gate_report_done(ngx_http_gate_member_t *member,
+    ngx_http_gate_answer_t *answer)
+{
+    ngx_http_gate_copy_t  *copy;
+
+    copy = ngx_queue_data(member, ngx_http_gate_copy_t, member);
+
+    ngx_http_gate_note_done(&copy->note, answer->status, answer->reply);
+}
+
+
+/* "counted accepted": a word and the state of the entry */
+
+static void
+ngx_http_gate_report_told(ngx_http_gate_note_t *note, redisReply *reply)
+{
+    size_t                 id, word;
+    u_char                 text[NGX_HTTP_GATE_WORD_MAX];
+    u_char                 payment_id[NGX_HTTP_GATE_ID_MAX];
+    ngx_uint_t             counted;
+    ngx_http_gate_copy_t  *copy;
+
+    counted = (ngx_strncmp(reply->str, "counted", 7) == 0);
+
+    if (!counted && ngx_strncmp(reply->str, "bad_", 4) != 0) {
+        return;
+    }
+
+    copy = (ngx_http_gate_copy_t *) note;
+
+    id = gate_safe(payment_id, sizeof(payment_id), copy->payment_id.data,
+                   copy->payment_id.len);
+    word = gate_safe(text, sizeof(text), (u_char *) reply->str, reply->len);
+
+    if (counted) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "payout \"%*s\" of project %V is counted again, limits "
+                      "or not: a copy may be at Gate that was not counted any "
+                      "more (%V, %*s)",
+                      id, payment_id, &copy->group.project_id,
+                      &copy->member.argv[1], word, text);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "redis could not note that payout \"%*s\" of project %V is "
+                  "\"%V\": \"%*s\"; its amount stays as it is counted until a "
+                  "callback or an operator settles it",
+                  id, payment_id, &copy->group.project_id,
+                  &copy->member.argv[1], word, text);
+}
+
+
+/*
+ * As the script says it: "bad_limit", field and value; "stopped", a currency or
+ * "*", and why.
+ */
 
 void
 ngx_http_gate_reserve_complain(ngx_http_gate_copy_t *copy,
@@ -311,6 +595,16 @@ ngx_http_gate_reserve_complain(ngx_http_gate_copy_t *copy,
 
     ledger->complained = ngx_time();
 
+    if (ngx_http_gate_word_is(&decision->word, "stopped")) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "payouts of project %V in %*s are stopped by an "
+                      "operator: who and why is in \"%V:stop:{%V}\" in redis",
+                      &copy->group.project_id, sizeof(copy->group.currency),
+                      copy->group.currency, &ledger->prefix,
+                      &copy->group.project_id);
+        return;
+    }
+
     word[0] = decision->word;
     word[1] = decision->limit;
     word[2] = decision->detail;
@@ -322,49 +616,36 @@ ngx_http_gate_reserve_complain(ngx_http_gate_copy_t *copy,
     }
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "limits of project %V for %V in redis cannot be used, its "
-                  "payouts are refused: %V \"%V\" \"%V\"",
-                  &copy->project_id, &copy->currency,
-                  &word[0], &word[1], &word[2]);
+                  "limits of project %V for %*s in redis cannot be used, its "
+                  "payouts are refused: %V \"%V\" \"%V\": %s",
+                  &copy->group.project_id, sizeof(copy->group.currency),
+                  copy->group.currency, &word[0], &word[1], &word[2],
+                  ngx_http_gate_reserve_advice(&decision->word));
 }
 
 
-void
-ngx_http_gate_report(ngx_http_gate_copy_t *copy,
-    ngx_http_gate_outcome_e outcome, ngx_str_t *code)
+static char *
+ngx_http_gate_reserve_advice(ngx_str_t *word)
 {
-    ngx_http_gate_redis_op_t  *op;
+    ngx_uint_t  i;
 
-    if (copy->state == NGX_HTTP_GATE_COPY_WAITS) {
-        op = copy->op;
-        copy->op = NULL;
+    static char  *advice[][2] = {
+        { "bad_limit", "a limit is a number of minor units, or \"A until "
+                       "SECONDS then B\"" },
+        { "bad_total", "mend that field of the hash \"used\", which sums up "
+                       "what entries count" },
+        { "bad_entry", "mend the entry of that payout, others are not "
+                       "concerned" },
+        { "bad_layout", "another version has written this ledger: give each "
+                        "layout a prefix or a database of its own" },
+        { "overflow", "no total may pass 2^63-1" }
+    };
 
-        if (ngx_http_gate_redis_detach(op, ngx_http_gate_reserve_orphan, copy)
-            == NGX_DECLINED)
-        {
-            ngx_free(copy);
+    for (i = 0; i < sizeof(advice) / sizeof(advice[0]); i++) {
+        if (ngx_http_gate_word_is(word, advice[i][0])) {
+            return advice[i][1];
         }
-
-        return;
     }
 
-    if (copy->state == NGX_HTTP_GATE_COPY_REPORTED) {
-        ngx_free(copy);
-        return;
-    }
-
-    copy->state = NGX_HTTP_GATE_COPY_REPORTED;
-
-    copy->note.argv[3] = ngx_http_gate_outcome_words[outcome];
-    copy->note.argv[4].data = copy->code;
-    copy->note.argv[4].len = 0;
-
-    if (code != NULL && code->len > 0
-        && code->len <= NGX_HTTP_GATE_CODE_MAX)
-    {
-        copy->note.argv[4].len = code->len;
-        ngx_memcpy(copy->code, code->data, code->len);
-    }
-
-    ngx_http_gate_note_send(&copy->note);
+    return "the script and this module do not fit together";
 }

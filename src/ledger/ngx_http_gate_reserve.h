@@ -11,7 +11,8 @@
 #define _NGX_HTTP_GATE_RESERVE_H_INCLUDED_
 
 
-#include "ngx_http_gate_ledger.h"
+#include "ngx_http_gate_batch.h"
+#include "ngx_http_gate_note.h"
 
 
 typedef enum {
@@ -63,7 +64,7 @@ typedef struct {
     ngx_str_t                word;      /* of reserve.lua */
     ngx_str_t                limit;     /* of a refusal, or what is odd */
     ngx_str_t                detail;
-    time_t                   wait;      /* seconds to the window's end, or 0 */
+    time_t                   wait;      /* seconds to come again in, or 0 */
 } ngx_http_gate_decision_t;
 
 
@@ -72,10 +73,10 @@ typedef void (*ngx_http_gate_reserve_pt)(ngx_http_gate_decision_t *decision,
 
 
 /*
- * Asks Redis.  NGX_OK: the handler is called once, later, unless the copy is
- * reported before.  NGX_DECLINED: Redis is known to be away; NGX_ERROR: no
- * memory.  After these nothing was or will be reserved, and *waits is NULL.
- * All bytes are copied.
+ * Asks Redis, together with what else is asked in this turn of the event loop.
+ * NGX_OK: the handler is called once, later, unless the copy is reported
+ * before.  NGX_ERROR: no memory, nothing was or will be reserved, and *waits is
+ * NULL.  All bytes are copied.
  */
 ngx_int_t ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_reserve_t *payout, ngx_http_gate_reserve_pt handler,
@@ -83,7 +84,7 @@ ngx_int_t ngx_http_gate_reserve(ngx_http_gate_ledger_t *ledger,
 
 /*
  * Tells the operator, once a second, of a refusal that is not the payout's
- * fault.
+ * fault, and what can be done.
  */
 void ngx_http_gate_reserve_complain(ngx_http_gate_copy_t *copy,
     ngx_http_gate_decision_t *decision);

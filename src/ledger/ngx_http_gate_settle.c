@@ -12,17 +12,26 @@
 #include "ngx_http_gate_settle.h"
 
 
-#define NGX_HTTP_GATE_SETTLE_KEYS  6
-#define NGX_HTTP_GATE_SETTLE_ARGS  14
+/* without the stream, which is the last key */
+
+#define NGX_HTTP_GATE_SETTLE_KEYS  9
+#define NGX_HTTP_GATE_SETTLE_ARGS  15
+
+/* arguments that differ, or that logs tell */
+
+#define NGX_HTTP_GATE_SETTLE_OWNER    7
+#define NGX_HTTP_GATE_SETTLE_PROJECT  11
+#define NGX_HTTP_GATE_SETTLE_ID       12
+#define NGX_HTTP_GATE_SETTLE_BODY     14
 
 #define NGX_HTTP_GATE_MARK_MAX     (NGX_HTTP_GATE_ENTRY_MAX + 1               \
                                     + NGX_HTTP_GATE_DIGEST_HEX)
 
-/* a note's arguments that its handler looks at */
+/* of the digest, as the name of an operation that has none */
 
-#define NGX_HTTP_GATE_SETTLE_ID    (NGX_HTTP_GATE_SETTLE_KEYS - 1 + 11)
-#define NGX_HTTP_GATE_SETTLE_PROJECT                                          \
-    (NGX_HTTP_GATE_SETTLE_KEYS - 1 + 10)
+#define NGX_HTTP_GATE_STAND_IN     16
+
+#define NGX_HTTP_GATE_OPERATIONS   128
 
 
 typedef enum {
@@ -33,13 +42,14 @@ typedef enum {
 
 
 struct ngx_http_gate_delivery_s {
-    ngx_http_gate_note_t             note;      /* sets or takes the mark */
-    ngx_http_gate_note_t            *later;     /* settles without a mark */
+    ngx_http_gate_call_t             mark;      /* sets it, or takes it away */
+    ngx_http_gate_call_t            *later;     /* settles without a mark */
     ngx_http_gate_redis_op_t        *op;
     ngx_http_gate_settle_pt          handler;
     void                            *data;
     ngx_http_gate_delivery_state_e   state;
     ngx_uint_t                       marks;     /* unsigned  marks:1; */
+    ngx_str_t                        token;
     u_char                           owner[NGX_HTTP_GATE_TOKEN_MAX];
     u_char                           ttl[NGX_TIME_T_LEN];
 };
@@ -47,13 +57,14 @@ struct ngx_http_gate_delivery_s {
 
 static ngx_http_gate_delivery_t *ngx_http_gate_delivery_create(
     ngx_http_gate_ledger_t *ledger, ngx_http_gate_settle_t *callback);
-static void ngx_http_gate_settle_mark(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_settle_t *callback, u_char *p, ngx_str_t *mark);
-static ngx_http_gate_note_t *ngx_http_gate_settle_note(
-    ngx_http_gate_ledger_t *ledger, ngx_http_gate_settle_t *callback,
-    ngx_str_t *mark);
-static u_char *ngx_http_gate_settle_keys(ngx_http_gate_note_t *note,
+static u_char *ngx_http_gate_settle_mark(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_settle_t *callback, u_char *p, ngx_str_t *keys);
+static ngx_http_gate_call_t *ngx_http_gate_settle_call(
+    ngx_http_gate_ledger_t *ledger, ngx_http_gate_settle_t *callback);
+static u_char *ngx_http_gate_settle_keys(ngx_http_gate_call_t *call,
     ngx_http_gate_settle_t *callback, u_char *p);
+static u_char *ngx_http_gate_settle_operations(
+    ngx_http_gate_settle_t *callback, u_char *p, ngx_str_t *arg);
 static u_char *ngx_http_gate_settle_put(u_char *p, ngx_str_t *arg,
     const u_char *data, size_t len);
 static u_char *ngx_http_gate_settle_number(u_char *p, ngx_str_t *arg,
@@ -96,9 +107,9 @@ ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_settle_t *callback, ngx_http_gate_settle_pt handler,
     void *data, ngx_http_gate_delivery_t **waits)
 {
-    ngx_str_t                  argv[NGX_HTTP_GATE_ARGS_MAX];
-    ngx_uint_t                 n, nkeys;
-    ngx_http_gate_note_t      *later;
+    ngx_str_t                  argv[NGX_HTTP_GATE_ARGS_MAX], *arg;
+    ngx_uint_t                 nkeys;
+    ngx_http_gate_call_t      *later;
     ngx_http_gate_delivery_t  *delivery;
 
     delivery = ngx_http_gate_delivery_create(ledger, callback);
@@ -112,10 +123,10 @@ ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
     delivery->handler = handler;
     delivery->data = data;
 
-    /* the same arguments, but for the mark and the stream */
+    /* the same arguments, but for the owner and the stream */
 
     later = delivery->later;
-    nkeys = NGX_HTTP_GATE_SETTLE_KEYS - 1;
+    nkeys = NGX_HTTP_GATE_SETTLE_KEYS;
 
     ngx_memcpy(argv, later->argv, nkeys * sizeof(ngx_str_t));
 
@@ -123,23 +134,23 @@ ngx_http_gate_settle(ngx_http_gate_ledger_t *ledger,
         argv[nkeys++] = callback->stream;
     }
 
-    n = nkeys;
+    arg = &argv[nkeys];
 
-    ngx_memcpy(&argv[n], &later->argv[NGX_HTTP_GATE_SETTLE_KEYS - 1],
+    ngx_memcpy(arg, &later->argv[NGX_HTTP_GATE_SETTLE_KEYS],
                NGX_HTTP_GATE_SETTLE_ARGS * sizeof(ngx_str_t));
 
     if (delivery->marks) {
-        argv[n + 6] = delivery->note.argv[1];
+        arg[NGX_HTTP_GATE_SETTLE_OWNER] = delivery->token;
     }
 
     if (callback->stream.len) {
-        argv[n + 12].data = (u_char *) callback->body.data;
-        argv[n + 12].len = callback->body.len;
+        arg[NGX_HTTP_GATE_SETTLE_BODY].data = (u_char *) callback->body.data;
+        arg[NGX_HTTP_GATE_SETTLE_BODY].len = callback->body.len;
     }
 
-    delivery->op = ngx_http_gate_redis_eval(ledger->redis, later->script,
+    delivery->op = ngx_http_gate_redis_eval(ledger->redis, later->note.script,
                                             nkeys,
-                                            n + NGX_HTTP_GATE_SETTLE_ARGS,
+                                            nkeys + NGX_HTTP_GATE_SETTLE_ARGS,
                                             argv, ngx_http_gate_settle_done,
                                             delivery);
 
@@ -156,12 +167,13 @@ static ngx_http_gate_delivery_t *
 ngx_http_gate_delivery_create(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_settle_t *callback)
 {
-    ngx_str_t                  mark;
-    ngx_http_gate_note_t      *note;
+    u_char                    *p;
+    ngx_str_t                 *argv;
     ngx_http_gate_delivery_t  *delivery;
 
     delivery = ngx_alloc(sizeof(ngx_http_gate_delivery_t)
-                         + NGX_HTTP_GATE_MARK_MAX, ngx_cycle->log);
+                         + NGX_HTTP_GATE_MARK_MAX + NGX_HTTP_GATE_ENTRY_MAX,
+                         ngx_cycle->log);
     if (delivery == NULL) {
         return NULL;
     }
@@ -170,26 +182,25 @@ ngx_http_gate_delivery_create(ngx_http_gate_ledger_t *ledger,
     delivery->state = NGX_HTTP_GATE_DELIVERY_WAITS;
     delivery->marks = (callback->ttl != 0);
 
-    note = &delivery->note;
+    ngx_http_gate_ledger_token(ledger, delivery->owner, &delivery->token);
 
-    note->ledger = ledger;
-    note->script = ngx_http_gate_ledger_script(NGX_HTTP_GATE_SCRIPT_MARK);
-    note->nkeys = 1;
-    note->argc = 4;
-    note->handler = NULL;
+    ngx_http_gate_call_init(&delivery->mark, ledger,
+                            NGX_HTTP_GATE_SCRIPT_MARK, 2, 5);
 
-    ngx_http_gate_settle_mark(ledger, callback,
-                              (u_char *) delivery
-                              + sizeof(ngx_http_gate_delivery_t), &mark);
+    argv = delivery->mark.argv;
 
-    note->argv[0] = mark;
-    ngx_http_gate_ledger_token(ledger, delivery->owner, &note->argv[1]);
-    ngx_str_set(&note->argv[2], "failed");
-    note->argv[3].data = delivery->ttl;
-    note->argv[3].len = ngx_sprintf(delivery->ttl, "%T", callback->ttl)
-                        - delivery->ttl;
+    p = (u_char *) delivery + sizeof(ngx_http_gate_delivery_t);
+    (void) ngx_http_gate_settle_mark(ledger, callback, p, argv);
 
-    delivery->later = ngx_http_gate_settle_note(ledger, callback, &mark);
+    argv[2] = delivery->token;
+    ngx_str_set(&argv[3], "failed");
+    argv[4].data = delivery->ttl;
+    argv[4].len = ngx_sprintf(delivery->ttl, "%T", callback->ttl)
+                  - delivery->ttl;
+
+    delivery->mark.note.key = argv[0];
+
+    delivery->later = ngx_http_gate_settle_call(ledger, callback);
 
     if (delivery->later == NULL) {
         ngx_free(delivery);
@@ -200,11 +211,14 @@ ngx_http_gate_delivery_create(ngx_http_gate_ledger_t *ledger,
 }
 
 
-/* the digest is the callback's identity; the payment is there to be read */
+/*
+ * The mark and the lane.  The digest is the callback's identity; in the mark,
+ * the payment is there to be read.
+ */
 
-static void
+static u_char *
 ngx_http_gate_settle_mark(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_settle_t *callback, u_char *p, ngx_str_t *mark)
+    ngx_http_gate_settle_t *callback, u_char *p, ngx_str_t *keys)
 {
     gate_str_t  *id;
 
@@ -212,85 +226,108 @@ ngx_http_gate_settle_mark(ngx_http_gate_ledger_t *ledger,
 
     p = ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_CALLBACK, 0,
                                  &callback->project_id, (u_char *) id->data,
-                                 id->len, p, mark);
+                                 id->len, p, &keys[0]);
     *p++ = ':';
-    ngx_memcpy(p, callback->digest, NGX_HTTP_GATE_DIGEST_HEX);
+    p = ngx_cpymem(p, callback->digest, NGX_HTTP_GATE_DIGEST_HEX);
 
-    mark->len += 1 + NGX_HTTP_GATE_DIGEST_HEX;
+    keys[0].len += 1 + NGX_HTTP_GATE_DIGEST_HEX;
+
+    return ngx_http_gate_ledger_key(ledger, NGX_HTTP_GATE_KIND_LANE, 0,
+                                    &callback->project_id,
+                                    (u_char *) id->data, id->len, p,
+                                    &keys[1]);
 }
 
 
 /* settle.lua without owner and stream: it may be repeated at any time */
 
-static ngx_http_gate_note_t *
-ngx_http_gate_settle_note(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_settle_t *callback, ngx_str_t *mark)
+static ngx_http_gate_call_t *
+ngx_http_gate_settle_call(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_settle_t *callback)
 {
     size_t                 size;
     u_char                *p;
     ngx_str_t             *arg;
     gate_callback_t       *cb;
-    ngx_http_gate_note_t  *note;
+    ngx_http_gate_call_t  *call;
 
     cb = callback->callback;
 
-    size = sizeof(ngx_http_gate_note_t)
-           + 4 * NGX_HTTP_GATE_KEY_MAX + 2 * cb->payment_id.len + mark->len
-           + cb->status_text.len + cb->operation_id.len + cb->currency.len
-           + NGX_HTTP_GATE_DIGEST_HEX + 6 * NGX_INT64_LEN
-           + cb->payment_id.len;
+    size = sizeof(ngx_http_gate_call_t)
+           + NGX_HTTP_GATE_SETTLE_KEYS * NGX_HTTP_GATE_KEY_MAX
+           + 5 * cb->payment_id.len + 1 + NGX_HTTP_GATE_DIGEST_HEX
+           + cb->status_text.len + NGX_HTTP_GATE_OPERATIONS + cb->currency.len
+           + 4 * NGX_INT64_LEN;
 
-    note = ngx_alloc(size, ngx_cycle->log);
-    if (note == NULL) {
+    call = ngx_alloc(size, ngx_cycle->log);
+    if (call == NULL) {
         return NULL;
     }
 
-    note->ledger = ledger;
-    note->script = ngx_http_gate_ledger_script(NGX_HTTP_GATE_SCRIPT_SETTLE);
-    note->nkeys = NGX_HTTP_GATE_SETTLE_KEYS - 1;
-    note->argc = note->nkeys + NGX_HTTP_GATE_SETTLE_ARGS;
-    note->handler = ngx_http_gate_settle_told;
+    ngx_http_gate_call_init(call, ledger, NGX_HTTP_GATE_SCRIPT_SETTLE,
+                            NGX_HTTP_GATE_SETTLE_KEYS,
+                            NGX_HTTP_GATE_SETTLE_KEYS
+                            + NGX_HTTP_GATE_SETTLE_ARGS);
 
-    p = (u_char *) note + sizeof(ngx_http_gate_note_t);
-    p = ngx_http_gate_settle_keys(note, callback, p);
-    p = ngx_http_gate_settle_put(p, &note->argv[4], mark->data, mark->len);
+    p = (u_char *) call + sizeof(ngx_http_gate_call_t);
+    p = ngx_http_gate_settle_keys(call, callback, p);
 
-    arg = &note->argv[note->nkeys];
+    call->note.handler = ngx_http_gate_settle_told;
+    call->note.key = call->argv[3];
 
-    p = ngx_http_gate_settle_put(p, &arg[0], cb->status_text.data,
+    arg = &call->argv[NGX_HTTP_GATE_SETTLE_KEYS];
+
+    arg[0] = ledger->offset;
+    arg[1] = ledger->ttl;
+    p = ngx_http_gate_settle_put(p, &arg[2], cb->status_text.data,
                                  cb->status_text.len);
-    p = ngx_http_gate_settle_put(p, &arg[1], cb->operation_id.data,
-                                 cb->operation_id.len);
-    p = ngx_http_gate_settle_put(p, &arg[2], callback->digest,
-                                 NGX_HTTP_GATE_DIGEST_HEX);
-    p = ngx_http_gate_settle_number(p, &arg[3],
-                                    cb->status == GATE_STATUS_PARTIAL
-                                        ? cb->paid_total : cb->amount);
-    p = ngx_http_gate_settle_put(p, &arg[4], cb->currency.data,
+    p = ngx_http_gate_settle_operations(callback, p, &arg[3]);
+    p = ngx_http_gate_settle_number(p, &arg[4], cb->amount);
+    p = ngx_http_gate_settle_put(p, &arg[5], cb->currency.data,
                                  cb->currency.len);
-    arg[5] = ledger->ttl;
-    ngx_str_null(&arg[6]);
-    p = ngx_http_gate_settle_number(p, &arg[7], callback->lock);
-    p = ngx_http_gate_settle_number(p, &arg[8], callback->ttl);
-    p = ngx_http_gate_settle_number(p, &arg[9], callback->cap);
-    arg[10] = callback->project_id;
-    p = ngx_http_gate_settle_put(p, &arg[11], cb->payment_id.data,
-                                 cb->payment_id.len);
-    ngx_str_null(&arg[12]);
-    (void) ngx_http_gate_settle_number(p, &arg[13], cb->paid);
+    ngx_str_set(&arg[6], "0");
 
-    return note;
+    if (callback->complete) {
+        ngx_str_set(&arg[6], "1");
+    }
+
+    ngx_str_null(&arg[NGX_HTTP_GATE_SETTLE_OWNER]);
+    p = ngx_http_gate_settle_number(p, &arg[8], callback->lock);
+    p = ngx_http_gate_settle_number(p, &arg[9], callback->ttl);
+    p = ngx_http_gate_settle_number(p, &arg[10], callback->cap);
+    arg[NGX_HTTP_GATE_SETTLE_PROJECT] = callback->project_id;
+    (void) ngx_http_gate_settle_put(p, &arg[NGX_HTTP_GATE_SETTLE_ID],
+                                    cb->payment_id.data, cb->payment_id.len);
+    arg[13] = arg[2];
+    ngx_str_null(&arg[NGX_HTTP_GATE_SETTLE_BODY]);
+
+    return call;
 }
 
 
 static u_char *
-ngx_http_gate_settle_keys(ngx_http_gate_note_t *note,
+ngx_http_gate_settle_keys(ngx_http_gate_call_t *call,
     ngx_http_gate_settle_t *callback, u_char *p)
 {
-    ngx_uint_t  dry;
-    gate_str_t  id;
+    ngx_str_t   *key;
+    gate_str_t   id;
+    ngx_uint_t   i;
+
+    static const struct {
+        ngx_http_gate_kind_e  kind;
+        ngx_uint_t            dry;
+    }  keys[] = {
+        { NGX_HTTP_GATE_KIND_USED, 0 },
+        { NGX_HTTP_GATE_KIND_ERA, 0 },
+        { NGX_HTTP_GATE_KIND_OPEN, 0 },
+        { NGX_HTTP_GATE_KIND_ENTRY, 0 },
+        { NGX_HTTP_GATE_KIND_USED, 1 },
+        { NGX_HTTP_GATE_KIND_OPEN, 1 },
+        { NGX_HTTP_GATE_KIND_ENTRY, 1 }
+    };
 
     id = callback->callback->payment_id;
+    key = call->argv;
 
     /* no payment has an id without a byte */
 
@@ -298,19 +335,13 @@ ngx_http_gate_settle_keys(ngx_http_gate_note_t *note,
         id.len = 0;
     }
 
-    for (dry = 0; dry < 2; dry++) {
-
-        p = ngx_http_gate_ledger_key(note->ledger, NGX_HTTP_GATE_KIND_ENTRY,
-                                     dry, &callback->project_id,
-                                     (u_char *) id.data, id.len, p,
-                                     &note->argv[2 * dry]);
-
-        p = ngx_http_gate_ledger_key(note->ledger, NGX_HTTP_GATE_KIND_USED,
-                                     dry, &callback->project_id, NULL, 0, p,
-                                     &note->argv[2 * dry + 1]);
+    for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        p = ngx_http_gate_ledger_key(call->note.ledger, keys[i].kind,
+                                     keys[i].dry, &callback->project_id,
+                                     (u_char *) id.data, id.len, p, key++);
     }
 
-    return p;
+    return ngx_http_gate_settle_mark(call->note.ledger, callback, p, key);
 }
 
 
@@ -322,6 +353,66 @@ ngx_http_gate_settle_put(u_char *p, ngx_str_t *arg, const u_char *data,
     arg->len = len;
 
     return len ? ngx_cpymem(p, data, len) : p;
+}
+
+
+/*
+ * One operation with the payment's status, of what all of them have paid; a
+ * callback may come without an operation.
+ */
+
+static u_char *
+ngx_http_gate_settle_operations(ngx_http_gate_settle_t *callback, u_char *p,
+    ngx_str_t *arg)
+{
+    int64_t           paid;
+    gate_callback_t  *cb;
+
+    static char  *words[] = {
+        "", "pending", "pending", "pending", "success", "decline", "error",
+        "reversed", "partial", ""
+    };
+
+    cb = callback->callback;
+
+    arg->data = p;
+    arg->len = 0;
+
+    if (callback->unread || words[cb->status][0] == '\0') {
+        return p;
+    }
+
+    if (cb->operation_id.len) {
+        p = ngx_cpymem(p, cb->operation_id.data, cb->operation_id.len);
+
+    } else if (cb->status > GATE_STATUS_RETRY) {
+        p = ngx_cpymem(p, callback->digest, NGX_HTTP_GATE_STAND_IN);
+
+    } else {
+        return p;
+    }
+
+    paid = 0;
+
+    if (cb->status == GATE_STATUS_SUCCESS) {
+        paid = cb->paid;
+
+    } else if (cb->status == GATE_STATUS_PARTIAL) {
+        paid = (cb->paid_total != GATE_NO_AMOUNT) ? cb->paid_total : cb->paid;
+    }
+
+    p = ngx_sprintf(p, "=%s/", (cb->status == GATE_STATUS_PARTIAL && paid == 0)
+                                   ? "decline" : words[cb->status]);
+
+    if (paid != GATE_NO_AMOUNT) {
+        p = ngx_sprintf(p, "%L", paid);
+    }
+
+    *p++ = '/';
+
+    arg->len = p - arg->data;
+
+    return p;
 }
 
 
@@ -345,16 +436,12 @@ void
 ngx_http_gate_settle_answer(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_settle_t *callback)
 {
-    u_char                 buf[NGX_HTTP_GATE_MARK_MAX];
-    ngx_str_t              mark;
-    ngx_http_gate_note_t  *note;
+    ngx_http_gate_call_t  *call;
 
-    ngx_http_gate_settle_mark(ledger, callback, buf, &mark);
+    call = ngx_http_gate_settle_call(ledger, callback);
 
-    note = ngx_http_gate_settle_note(ledger, callback, &mark);
-
-    if (note != NULL) {
-        ngx_http_gate_note_send(note);
+    if (call != NULL) {
+        ngx_http_gate_note_send(&call->note);
     }
 }
 
@@ -365,18 +452,22 @@ static void
 ngx_http_gate_settle_told(ngx_http_gate_note_t *note, redisReply *reply)
 {
     u_char                      text[4 * GATE_MAX_PAYMENT_ID];
-    ngx_str_t                   id;
+    ngx_str_t                   id, *arg;
+    ngx_http_gate_call_t       *call;
     ngx_http_gate_settlement_t  settlement;
 
+    ngx_memzero(&settlement, sizeof(ngx_http_gate_settlement_t));
     ngx_http_gate_settle_read(reply, &settlement);
 
-    id = note->argv[NGX_HTTP_GATE_SETTLE_ID];
+    call = (ngx_http_gate_call_t *) note;
+    arg = &call->argv[call->nkeys];
+
+    id = arg[NGX_HTTP_GATE_SETTLE_ID];
     id.len = gate_safe(text, sizeof(text), id.data, id.len);
     id.data = text;
 
     ngx_http_gate_settle_log(ngx_cycle->log, &id,
-                             &note->argv[NGX_HTTP_GATE_SETTLE_PROJECT],
-                             &settlement);
+                             &arg[NGX_HTTP_GATE_SETTLE_PROJECT], &settlement);
 }
 
 
@@ -387,6 +478,20 @@ ngx_http_gate_settle_log(ngx_log_t *log, ngx_str_t *payment_id,
     u_char      text[4][NGX_HTTP_GATE_SETTLE_WORD];
     ngx_str_t   word[4];
     ngx_uint_t  i, level;
+
+    if (settlement->bad.len) {
+        word[0].data = text[0];
+        word[0].len = gate_safe(text[0], NGX_HTTP_GATE_SETTLE_WORD,
+                                settlement->bad.data, settlement->bad.len);
+
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "news of payout \"%V\" of project \"%V\" settles "
+                      "nothing: \"%V\" of the ledger in redis cannot be used; "
+                      "what is counted stays until that is mended, and the "
+                      "callback or the status comes again",
+                      payment_id, project, &word[0]);
+        return;
+    }
 
     if (settlement->notes.len == 0) {
         return;
@@ -454,8 +559,6 @@ ngx_http_gate_settle_decide(ngx_http_gate_delivery_t *delivery,
     ngx_http_gate_redis_status_e status, redisReply *reply,
     ngx_http_gate_settlement_t *settlement)
 {
-    ngx_str_t  word;
-
     ngx_memzero(settlement, sizeof(ngx_http_gate_settlement_t));
 
     settlement->verdict = NGX_HTTP_GATE_SETTLE_UNAVAILABLE;
@@ -472,26 +575,10 @@ ngx_http_gate_settle_decide(ngx_http_gate_delivery_t *delivery,
         return;
     }
 
-    word = ngx_http_gate_redis_string(reply, 0);
-
-    settlement->verdict = ngx_http_gate_settle_find(
-                                            ngx_http_gate_settle_words,
-                                            NGX_HTTP_GATE_SETTLE_VERDICTS,
-                                            &word,
-                                            NGX_HTTP_GATE_SETTLE_UNAVAILABLE);
+    ngx_http_gate_settle_read(reply, settlement);
 
     if (settlement->verdict == NGX_HTTP_GATE_SETTLE_FORWARD) {
         delivery->state = NGX_HTTP_GATE_DELIVERY_CLAIMED;
-    }
-
-    ngx_http_gate_settle_read(reply, settlement);
-
-    if (settlement->verdict == NGX_HTTP_GATE_SETTLE_BUSY
-        && reply->elements > 6
-        && reply->element[6]->type == REDIS_REPLY_INTEGER
-        && reply->element[6]->integer > 0)
-    {
-        settlement->wait = (time_t) (reply->element[6]->integer / 1000 + 1);
     }
 }
 
@@ -501,6 +588,14 @@ ngx_http_gate_settle_read(redisReply *reply,
     ngx_http_gate_settlement_t *settlement)
 {
     ngx_str_t  word;
+
+    word = ngx_http_gate_redis_string(reply, 0);
+
+    settlement->verdict = ngx_http_gate_settle_find(
+                                            ngx_http_gate_settle_words,
+                                            NGX_HTTP_GATE_SETTLE_VERDICTS,
+                                            &word,
+                                            NGX_HTTP_GATE_SETTLE_UNAVAILABLE);
 
     word = ngx_http_gate_redis_string(reply, 1);
 
@@ -513,6 +608,18 @@ ngx_http_gate_settle_read(redisReply *reply,
     settlement->to = ngx_http_gate_redis_string(reply, 3);
     settlement->counted = ngx_http_gate_redis_string(reply, 4);
     settlement->notes = ngx_http_gate_redis_string(reply, 5);
+
+    if (settlement->verdict == NGX_HTTP_GATE_SETTLE_BAD) {
+        settlement->bad = ngx_http_gate_redis_string(reply, 6);
+    }
+
+    if (settlement->verdict == NGX_HTTP_GATE_SETTLE_BUSY
+        && reply->elements > 6
+        && reply->element[6]->type == REDIS_REPLY_INTEGER
+        && reply->element[6]->integer > 0)
+    {
+        settlement->wait = (time_t) (reply->element[6]->integer / 1000 + 1);
+    }
 }
 
 
@@ -545,13 +652,13 @@ ngx_http_gate_settlement_word(ngx_http_gate_settlement_e settlement)
 void
 ngx_http_gate_settle_later(ngx_http_gate_delivery_t *delivery)
 {
-    ngx_http_gate_note_t  *note;
+    ngx_http_gate_call_t  *later;
 
-    note = delivery->later;
+    later = delivery->later;
     delivery->later = NULL;
 
-    if (note != NULL) {
-        ngx_http_gate_note_send(note);
+    if (later != NULL) {
+        ngx_http_gate_note_send(&later->note);
     }
 }
 
@@ -591,8 +698,8 @@ ngx_http_gate_delivery_end(ngx_http_gate_delivery_t *delivery,
     }
 
     if (delivered) {
-        ngx_str_set(&delivery->note.argv[2], "delivered");
+        ngx_str_set(&delivery->mark.argv[3], "delivered");
     }
 
-    ngx_http_gate_note_send(&delivery->note);
+    ngx_http_gate_note_send(&delivery->mark.note);
 }

@@ -13,7 +13,7 @@
 
 #include "gate_callback.h"
 
-#include "ngx_http_gate_ledger.h"
+#include "ngx_http_gate_note.h"
 
 
 /* of a word of settle.lua, in a log line */
@@ -26,6 +26,7 @@
  *
  * STREAMED: the stream has it.  DUPLICATE: a service has taken it before.
  * BUSY: another delivery is under way.  STALE: not news, not to be forwarded.
+ * BAD: the ledger cannot be read, and nothing has changed.
  */
 
 #define NGX_HTTP_GATE_SETTLE_TABLE(X)                                         \
@@ -34,6 +35,7 @@
     X(DUPLICATE, "duplicate", DUPLICATE)                                      \
     X(BUSY, "busy", BUSY)                                                     \
     X(STALE, "stale", STALE)                                                  \
+    X(BAD, "bad", CALLBACK_UNAVAILABLE)                                       \
     X(UNAVAILABLE, "", CALLBACK_UNAVAILABLE)
 
 
@@ -85,6 +87,8 @@ typedef struct {
     ngx_str_t               project_id;     /* in decimal, of a worker's life */
     gate_callback_t        *callback;
     ngx_uint_t              unread;         /* it is of no ledger's entry */
+    ngx_uint_t              complete;       /* it has all operations, and they
+                                               have ended */
     u_char                  digest[NGX_HTTP_GATE_DIGEST_HEX];
 
     time_t                  ttl;            /* of the mark, 0: no mark */
@@ -105,6 +109,7 @@ typedef struct {
     ngx_str_t                   to;
     ngx_str_t                   counted;    /* minor units */
     ngx_str_t                   notes;
+    ngx_str_t                   bad;        /* what is, BAD only */
     time_t                      wait;       /* seconds, BUSY only */
 } ngx_http_gate_settlement_t;
 
@@ -134,7 +139,8 @@ void ngx_http_gate_settle_answer(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_settle_t *callback);
 
 /*
- * Tells the operator of amounts that were not expected.
+ * Tells the operator of amounts that were not expected, and of a ledger that
+ * cannot be read.
  */
 void ngx_http_gate_settle_log(ngx_log_t *log, ngx_str_t *payment_id,
     ngx_str_t *project, ngx_http_gate_settlement_t *settlement);

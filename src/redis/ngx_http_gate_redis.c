@@ -42,6 +42,15 @@ ngx_http_gate_redis_command(ngx_http_gate_redis_t *rc, ngx_uint_t argc,
 }
 
 
+void
+ngx_http_gate_redis_disbelieve(ngx_http_gate_redis_t *rc)
+{
+    if (rc->link != NULL) {
+        ngx_http_gate_redis_reject(rc->link, "reply of another shape");
+    }
+}
+
+
 ngx_uint_t
 ngx_http_gate_redis_connected(ngx_http_gate_redis_t *rc)
 {

@@ -150,10 +150,10 @@ void ngx_http_gate_redis_on_ready(ngx_http_gate_redis_t *rc,
 
 /*
  * EVALSHA of a script of rcf->scripts; argv holds nkeys keys, then arguments.
- * One argument more is added, a name that no other call has: the script gives
- * it back as the last item of its list, and the handler gets the list without
- * it.  A reply with another name, or none, closes the connection: all that is
- * under way is LOST.  All bytes are copied.
+ * One argument more goes before the others, a name that no other call has: the
+ * script gives it back as the last item of its list, and the handler gets the
+ * list without it.  A reply with another name, or none, closes the connection:
+ * all that is under way is LOST.  All bytes are copied.
  *
  * NULL: refused at once, nothing sent, the handler will not be called (Redis
  * is known to be away, too many wait, or no memory).  While a connection is
@@ -181,6 +181,12 @@ ngx_http_gate_redis_op_t *ngx_http_gate_redis_command(
  */
 ngx_int_t ngx_http_gate_redis_detach(ngx_http_gate_redis_op_t *op,
     ngx_http_gate_redis_handler_pt handler, void *data);
+
+/*
+ * For a handler that cannot believe the reply it has got: the connection is
+ * closed, and all that is under way is LOST.
+ */
+void ngx_http_gate_redis_disbelieve(ngx_http_gate_redis_t *rc);
 
 ngx_uint_t ngx_http_gate_redis_connected(ngx_http_gate_redis_t *rc);
 ngx_http_gate_redis_stat_t *ngx_http_gate_redis_stat(

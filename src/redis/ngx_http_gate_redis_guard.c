@@ -19,7 +19,7 @@
 #include "ngx_http_gate_redis_conn.h"
 
 
-/* of one reply; the longest that a script gives has 45 items and some 1 KB */
+/* of one reply; the longest that a script gives has 390 items and some 20 KB */
 
 #define NGX_HTTP_GATE_REDIS_REPLY_ITEMS  1024
 #define NGX_HTTP_GATE_REDIS_REPLY_SIZE   (1024 * 1024)

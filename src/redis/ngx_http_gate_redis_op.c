@@ -15,8 +15,8 @@
 
 
 static ngx_http_gate_redis_op_t *ngx_http_gate_redis_create_op(
-    ngx_uint_t nhead, ngx_str_t *head, ngx_uint_t argc, ngx_str_t *argv,
-    ngx_str_t *name);
+    ngx_uint_t nhead, ngx_str_t *head, ngx_uint_t nkeys, ngx_uint_t argc,
+    ngx_str_t *argv, ngx_str_t *name);
 static ngx_http_gate_redis_op_t *ngx_http_gate_redis_start(
     ngx_http_gate_redis_t *rc, ngx_http_gate_redis_op_t *op);
 static ngx_int_t ngx_http_gate_redis_send(ngx_http_gate_redis_op_t *op);
@@ -53,7 +53,7 @@ ngx_http_gate_redis_give(ngx_http_gate_redis_t *rc,
     ngx_http_gate_redis_op_t  *op;
 
     if (script == NULL) {
-        op = ngx_http_gate_redis_create_op(0, NULL, argc, argv, NULL);
+        op = ngx_http_gate_redis_create_op(0, NULL, 0, argc, argv, NULL);
 
     } else {
         ngx_str_set(&head[0], "EVALSHA");
@@ -66,7 +66,7 @@ ngx_http_gate_redis_give(ngx_http_gate_redis_t *rc,
                                ++rc->calls)
                    - text;
 
-        op = ngx_http_gate_redis_create_op(3, head, argc, argv, &name);
+        op = ngx_http_gate_redis_create_op(3, head, nkeys, argc, argv, &name);
     }
 
     if (op == NULL) {
@@ -103,7 +103,7 @@ ngx_http_gate_redis_detach(ngx_http_gate_redis_op_t *op,
 
 static ngx_http_gate_redis_op_t *
 ngx_http_gate_redis_create_op(ngx_uint_t nhead, ngx_str_t *head,
-    ngx_uint_t argc, ngx_str_t *argv, ngx_str_t *name)
+    ngx_uint_t nkeys, ngx_uint_t argc, ngx_str_t *argv, ngx_str_t *name)
 {
     u_char                    *p;
     size_t                     size;
@@ -125,13 +125,15 @@ ngx_http_gate_redis_create_op(ngx_uint_t nhead, ngx_str_t *head,
 
     p = ngx_sprintf(op->text, "*%ui" CRLF, nhead + argc + nname);
     p = ngx_http_gate_redis_write_args(p, nhead, head);
-    p = ngx_http_gate_redis_write_args(p, argc, argv);
+    p = ngx_http_gate_redis_write_args(p, nkeys, argv);
     p = ngx_http_gate_redis_write_args(p, nname, name);
 
     if (name != NULL) {
         op->name.len = name->len;
         op->name.data = p - (sizeof(CRLF) - 1) - name->len;
     }
+
+    p = ngx_http_gate_redis_write_args(p, argc - nkeys, argv + nkeys);
 
     /* hiredis looks for another argument; the size has room for it */
 

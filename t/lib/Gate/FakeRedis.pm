@@ -9,8 +9,8 @@ package Gate::FakeRedis;
 #     $fake->mode('EVALSHA -LOADING Redis is loading the dataset in memory');
 #
 # The mode is lines "COMMAND reply": the answer to this command in place of the
-# usual one, \r\n being what it looks like and {name} the last argument, by
-# which a script's reply is known.  "COMMAND trickle" gives it byte by byte,
+# usual one, \r\n being what it looks like and {name} the argument behind the
+# keys, by which a script's reply is known.  "COMMAND trickle" gives it byte by byte,
 # "COMMAND more" adds a reply that nobody asked for, "COMMAND twice [reply]"
 # does so at once, "COMMAND fill N reply" adds N bytes, "COMMAND sha1" is a
 # wrong SHA1, "COMMAND close" hangs up.  It takes effect at the next command.
@@ -114,7 +114,7 @@ sub _answer {
 
         return 0 if $mode eq 'close';
 
-        my $name = $args->[-1];
+        my $name = _name($args) // '';
 
         $mode =~ s/\\r\\n/\r\n/g;
         $mode =~ s/\{name\}/'$' . length($name) . "\r\n$name"/ge;
@@ -173,6 +173,14 @@ sub _command {
     return \@args;
 }
 
+# Of a call of a script.
+
+sub _name {
+    my ($args) = @_;
+
+    return uc $args->[0] eq 'EVALSHA' ? $args->[3 + $args->[2]] : undef;
+}
+
 sub _usual {
     my ($args) = @_;
 
@@ -180,7 +188,7 @@ sub _usual {
 
     return '+PONG' if $name eq 'PING';
     return '*2' . join '', map { "\r\n\$" . length($_) . "\r\n$_" }
-                           @$args[3, -1] if $name eq 'EVALSHA';
+                           $args->[-1], _name($args) if $name eq 'EVALSHA';
 
     return "\$40\r\n" . Digest::SHA::sha1_hex($args->[2])
         if $name eq 'SCRIPT';

@@ -359,15 +359,17 @@ sub ledger {
 sub totals {
     my %sums;
 
-    for my $key (@{ $redis->cmd('KEYS', 'gate:*used:*') }) {
-        my ($dry, $currency, $window, $count)
-            = $key =~ /^gate:(dry:|)used:\{1234\}:(\w+?):([a-z]+)(_count|):\d+$/
-            or return "strange key $key\n";
+    for my $dry ('', 'dry:') {
+        my $used = $redis->hash("gate:${dry}used:{1234}");
 
-        my $name = ($dry ? 'dry ' : '') . $currency;
+        for my $currency (keys %$used) {
+            my $name = ($dry ? 'dry ' : '') . $currency;
 
-        $sums{$name}{ $count ? 'n' : 'sum' }{$window} = $redis->cmd('GET',
-                                                                    $key);
+            while ($used->{$currency} =~ m{([a-z]+):\d+=(\d+)/(\d+)}g) {
+                $sums{$name}{sum}{$1} = $2;
+                $sums{$name}{n}{$1} = $3;
+            }
+        }
     }
 
     return join '', map {

@@ -1,2 +1,2 @@
 -- input: anything; output: an error of the script
-return redis.error_reply(ARGV[1])
+return redis.error_reply(ARGV[2])
