@@ -26,12 +26,11 @@ sub in_state {
     if ($report{$state}) {
         $ledger->outcome($id, $copy, @{ $report{$state} });
 
-    } elsif ($state eq 'reversed') {
-        $ledger->settle($id, 'success', op => 1);
-        $ledger->settle($id, 'reversed', op => 2);
-
     } elsif ($state ne 'reserved') {
-        $ledger->settle($id, $state, op => 1);
+        $ledger->outcome($id, $copy, 'accepted');
+        $ledger->settle($id, 'success', op => 1) if $state eq 'reversed';
+        $ledger->settle($id, $state, op => 1,
+                        paid => $state eq 'partially_paid_out' ? 40 : '');
     }
 
     is($ledger->entry($id)->{state}, $state, "made: $state");
