@@ -2,243 +2,229 @@ package Model;
 
 # Copyright (C) nginx-gate authors
 #
-# The ledger once more, in memory and from its description: what a payout
-# holds, and when it is taken back.  Totals are sums over a list of bookings,
-# not counters, so that the scripts' counters have something to be equal to.
+# What doc/ledger.md says of an entry, worked out from its fields once more:
+# what is counted for it, its state, and whether it is open.  And its tables.
 
 use strict;
 use warnings;
 
-use POSIX ();
+use List::Util qw( sum0 max );
 
-my %COUNTED = map { $_ => 1 }
-    qw( reserved unknown accepted success partially_paid_out );
-my %OPEN = map { $_ => 1 } qw( reserved unknown accepted );
-my %PAID = map { $_ => 1 } qw( success partially_paid_out );
-my %UNPAID = map { $_ => 1 } qw( decline error reversed );
+# { heading of the first column of a table => [ [cells], ... ] }, the first
+# row being the headings; a table that begins like another goes by the second
+# heading, too
 
-sub new {
-    my ($class, %limits) = @_;
+sub tables {
+    my ($file) = @_;
 
-    return bless { limits => \%limits, payouts => {}, offset => 0 }, $class;
-}
+    open my $fh, '<', $file or die "cannot read $file: $!\n";
 
-# the names of the windows, by the C library's calendar
+    my (%tables, $table);
 
-sub windows {
-    my ($self, $now) = @_;
+    while (my $line = <$fh>) {
+        if ($line !~ /^\|(.*)\|$/) {
+            undef $table;
+            next;
+        }
 
-    my @t = gmtime($now + $self->{offset});
-    my $monday = $now + $self->{offset} - 86400 * (($t[6] + 6) % 7);
+        my @cells = map { s/^\s+|\s+$|`//gr } split /\|/, $1, -1;
 
-    return (hour => POSIX::strftime('%Y%m%d%H', @t),
-            day => POSIX::strftime('%Y%m%d', @t),
-            week => POSIX::strftime('%Y%m%d', gmtime $monday),
-            month => POSIX::strftime('%Y%m', @t));
-}
+        if (!$table) {
+            $table = $tables{ $cells[0] } ? $tables{"$cells[0] $cells[1]"} = []
+                                          : $tables{ $cells[0] } = [];
+        }
 
-# (sum, count) of what is counted in a window
-
-sub total {
-    my ($self, $kind, $name) = @_;
-
-    my ($sum, $count) = (0, 0);
-
-    for my $payout (values %{ $self->{payouts} }) {
-        next if !$COUNTED{ $payout->{state} }
-                || $payout->{windows}{$kind} ne $name;
-
-        $sum += $payout->{holds};
-        $count++ if $payout->{holds} > 0;
+        push @$table, \@cells if "@cells" !~ /^[- ]+$/;
     }
 
-    return ($sum, $count);
+    return \%tables;
 }
 
-# every window that a payout was ever reserved in: name => "sum/count"
+# id => { status, paid, size, err } of "4711=error!/0/100 ..."
 
-sub totals {
-    my ($self) = @_;
+sub operations {
+    my ($text) = @_;
 
-    my %totals;
-
-    for my $seen (keys %{ $self->{seen} }) {
-        my ($kind, $name) = split /:/, $seen;
-        my ($sum, $count) = $self->total($kind, $name);
-
-        $totals{"$kind:$name"} = $sum;
-        $totals{"${kind}_count:$name"} = $count;
-    }
-
-    return \%totals;
+    return map {
+        /^(\S+)=([a-z]+)(!?)\/(\d+)(?:\/(\d+))?$/ or die "operation \"$_\"\n";
+        { id => $1, status => $2, err => $3 ne '', paid => $4,
+          size => $5 // $4 };
+    } split / /, $text // '';
 }
 
-sub reserve {
-    my ($self, $now, $id, $amount, $digest, $copy) = @_;
+# name => "open", or the letter
 
-    my $payout = $self->{payouts}{$id};
+sub copies {
+    my ($text) = @_;
 
-    return 'void' if $self->{void}{"$id $copy"};
+    return map {
+        /^(\S+)(?:@(\d+)|=([alfr]))$/ or die "copy \"$_\"\n";
+        ($1 => $3 // 'open');
+    } split / /, $text // '';
+}
 
-    if ($payout && $COUNTED{ $payout->{state} }) {
-        return 'duplicate' if $payout->{digest} ne $digest;
+sub of_entry {
+    my ($entry) = @_;
 
-        $payout->{flight}{$copy} = 1;
-        return 'repeat';
-    }
+    my ($amount, $currency, $endpoint, @window) = split / /, $entry->{payout};
+    my %copies = copies($entry->{copies});
+    my @ops = operations($entry->{ops});
+    my %n = (open => 0, a => $entry->{accepted} // 0, l => $entry->{lost} // 0,
+             f => 0, r => 0);
 
-    my %windows = $self->windows($now);
-    my $refusal = $self->_refusal($amount, \%windows);
+    $n{$_}++ for values %copies;
 
-    return $refusal if $refusal;
-
-    $self->{seen}{"$_:$windows{$_}"} = 1 for keys %windows;
-    $self->{payouts}{$id} = {
-        state => 'reserved', amount => $amount, holds => $amount,
-        digest => $digest, windows => \%windows, flight => { $copy => 1 },
-        applied => {}, done => { %{ $payout->{done} // {} },
-                                 %{ $payout->{applied} // {} } },
-        ended => $payout->{told} // $payout->{ended} // '',
+    return {
+        %$entry, amount => $amount, currency => $currency,
+        endpoint => $endpoint, window => "@window", n => \%n, ops => \@ops,
+        past => [ operations($entry->{past}) ],
+        sent => $n{open} + $n{a} + $n{l},
+        errors => ($entry->{errors} // 0) + grep({ $_->{err} } @ops),
     };
-
-    return 'ok';
 }
 
-sub _refusal {
-    my ($self, $amount, $windows) = @_;
+# of the operations that have closed it
 
-    my $limits = $self->{limits};
-
-    return 'limit_min' if defined $limits->{min} && $amount < $limits->{min};
-    return 'limit_max' if defined $limits->{max} && $amount > $limits->{max};
-
-    for my $kind (qw( month week day hour )) {
-        my ($sum, $count) = $self->total($kind, $windows->{$kind});
-        my ($top, $most) = @$limits{$kind, "${kind}_count"};
-
-        return "limit_$kind" if defined $top && $sum + $amount > $top;
-        return "limit_${kind}_count" if defined $most && $count + 1 > $most;
-    }
-
-    return undef;
+sub closing {
+    return grep { !$_->{err} && $_->{status} !~ /^(?:pending|freed)$/ } @_;
 }
 
-sub outcome {
-    my ($self, $id, $copy, $action, $code) = @_;
+sub paid { return sum0(map { $_->{paid} } @_) }
 
-    my $payout = $self->{payouts}{$id};
+# ( counted, state, open ) by the tables of payments
 
-    if ($action eq 'free') {
-        return 'gone' if !$payout || !$OPEN{ $payout->{state} };
+sub counted {
+    my ($entry) = @_;
 
-        @$payout{qw( state holds )} = ('released', 0);
-        return 'released';
-    }
+    my $e = of_entry($entry);
+    my @closing = closing(@{ $e->{ops} });
+    my ($held, $state) = @closing ? closed($e, @closing) : not_closed($e);
 
-    if (!$payout || !delete $payout->{flight}{$copy}) {
-        $self->{void}{"$id $copy"} = 1 if $action eq 'release';
-        return 'gone';
-    }
+    $held += $e->{amount} if @closing && $e->{n}{a} > $e->{errors} + 1;
 
-    # Gate has it from a copy of this attempt, unless it must have it from an
-    # earlier one that it will not try again
-    $action = 'unknown' if $action eq 'refused' && $code eq '10105'
-                           && $payout->{ended} !~ /^(?:decline|reversed)$/;
+    my $is_open = $e->{n}{open} > 0 || $held > paid(@closing);
+    my $side = paid(@{ $e->{past} }, grep { $_->{err} } @{ $e->{ops} })
+               + ($e->{rest} // 0);
 
-    return $self->_late($payout, $action) if !$OPEN{ $payout->{state} };
+    $state = 'success' if !$state && $side > 0;
+    $state ||= grep({ $_->{err} } @{ $e->{ops} }) ? 'error'
+             : $e->{code} && !$e->{hand} ? 'refused' : 'released';
 
-    if ($action eq 'accepted') {
-        @$payout{qw( state answered )} = ('accepted', 1);
-        return 'noted';
-    }
-
-    if ($action eq 'unknown') {
-        return 'settled' if $payout->{state} eq 'accepted';
-
-        $payout->{state} = 'unknown';
-        return 'noted';
-    }
-
-    $payout->{refused} ||= $code ne '';
-
-    return 'kept' if $payout->{state} ne 'reserved'
-                     || %{ $payout->{flight} };
-
-    @$payout{qw( state holds )} = ($payout->{refused} ? 'refused' : 'released',
-                                   0);
-    return 'released';
+    return ($held + $side, $state, $is_open ? 1 : 0);
 }
 
-sub _late {
-    my ($self, $payout, $action) = @_;
+sub not_closed {
+    my ($e) = @_;
 
-    return 'settled' if $action ne 'accepted';
+    my $pending = grep({ $_->{status} eq 'pending' } @{ $e->{ops} })
+                  || $e->{full};
+    my $n = $e->{sent};
+    my $is_held = $n > 0 && $n + ($e->{freed} // 0) > $e->{errors};
 
-    if ($payout->{state} =~ /^(?:released|refused)$/
-        || ($payout->{state} eq 'error' && $payout->{answered}))
+    if (closing(@{ $e->{past} })) {
+        $is_held = $e->{n}{open} > 0;
+
+    } elsif ($n == 0 && $e->{exists} && !@{ $e->{ops} }) {
+        # copies of an earlier attempt explain it
+        $is_held = !grep { !$_->{err} && $_->{status} ne 'freed' }
+                         @{ $e->{past} };
+    }
+
+    return (0, '') if !$pending && !$is_held;
+
+    return ($e->{amount}, $pending || $e->{n}{a} ? 'accepted'
+            : $e->{n}{l} || !$e->{n}{open} ? 'unknown' : 'reserved');
+}
+
+sub closed {
+    my ($e, @closing) = @_;
+
+    my %has = map { $_->{status} => 1 } @closing;
+    my $paid = paid(@closing);
+    my $unpaid = sum0(map { $_->{size} }
+                      grep { $_->{status} =~ /^(?:decline|partial)$/
+                             && $_->{paid} == 0 } @closing);
+
+    if ($has{success}) {
+        my $full = max(map { $_->{size} } grep { $_->{status} eq 'success' }
+                                               @closing);
+
+        return (max($paid, $full), 'success');
+    }
+
+    if ($has{partial}) {
+        my $more = !$e->{complete} && $paid + $unpaid < $e->{amount};
+
+        return ($more ? max($paid, $e->{amount}) : $paid,
+                'partially_paid_out');
+    }
+
+    # parts that were declined are known by their amounts
+    if ($has{decline} && $unpaid > 0 && $unpaid < $e->{amount}
+        && !$e->{complete})
     {
-        @$payout{qw( state holds )} = ('accepted', $payout->{amount});
-        $payout->{answered} = 1;
-        return 'counted';
+        return ($e->{amount}, 'decline');
     }
 
-    $payout->{answered} = 1;
-    return 'settled';
+    return (0, $has{decline} && !$has{reversed} ? 'decline' : 'reversed');
 }
 
-# A callback is { op, status, digest, paid }; returns the word of the ledger.
+# What is wrong in the whole ledger, by a full scan: each entry against the
+# tables, totals against entries, the index against entries; or "".
 
-sub settle {
-    my ($self, $id, $callback) = @_;
+sub wrong {
+    my ($ledger, $prefix) = @_;
 
-    my $payout = $self->{payouts}{$id} or return 'unknown';
-    my ($op, $status) = @$callback{qw( op status )};
+    local $ledger->{prefix} = $prefix // 'gate:';
 
-    return 'again' if !$PAID{$status}
-                      && grep { /^\Q$op\E / } keys %{ $payout->{done} };
-    return 'again' if grep { /^\Q$op $status\E / } keys %{ $payout->{done} };
+    my $redis = $ledger->{redis};
+    my $base = $ledger->entry_key('');
+    my (%sum, %count, @open);
 
-    return $self->_pending($payout) if !$PAID{$status} && !$UNPAID{$status};
+    for my $key (@{ $redis->cmd('KEYS', "$base*") }) {
+        my $id = substr $key, length $base;
+        my $entry = $redis->hash($key);
 
-    my $state = $payout->{state};
-    my $name = "$op $status $callback->{digest}";
+        # only the name of a copy that was released before it came
+        next if !$entry->{payout} && !$entry->{counted};
 
-    return 'again' if $state eq $status && $payout->{applied}{$name};
-    return 'stale' if !$self->_legal($state, $status);
+        my ($counted, $state, $is_open) = counted($entry);
+        my $e = of_entry($entry);
 
-    if (!$PAID{$status}) {
-        $payout->{holds} = 0;
+        return "$id: " . join ' ', map { "$_=$entry->{$_}" } sort keys %$entry
+            if "$entry->{state} $entry->{counted}" ne "$state $counted";
+        return "$id never expires" if $redis->cmd('TTL', $key) < 0;
 
-    } elsif (defined $callback->{paid}) {
-        $payout->{holds} = $callback->{paid};
+        push @open, $id if $is_open;
 
-    } elsif (!$COUNTED{$state}) {
-        $payout->{holds} = $payout->{amount};
+        my ($hour, $monday) = split / /, $e->{window};
+        my %name = (hour => $hour, day => substr($hour, 0, 8),
+                    week => $monday, month => substr($hour, 0, 6));
+
+        for my $window (map { "$e->{currency} $_:$name{$_}" } keys %name) {
+            $sum{$window} += $counted;
+            $count{$window} += $counted ? 1 : 0;
+        }
     }
 
-    @$payout{qw( state told )} = ($status, $status);
-    $payout->{applied}{$name} = 1;
+    my $index = join ' ', sort @{ $redis->cmd('ZRANGE', $ledger->open_key(), 0,
+                                              -1) };
 
-    return 'settled';
-}
+    return "open: \"$index\", not \"@{[ sort @open ]}\""
+        if $index ne join ' ', sort @open;
 
-sub _pending {
-    my ($self, $payout) = @_;
+    my $used = $redis->hash($ledger->used_key());
 
-    return 'stale' if !$OPEN{ $payout->{state} }
-                      && $payout->{state} !~ /^(?:refused|released)$/;
+    for my $currency (sort keys %$used) {
+        while ($used->{$currency} =~ /(\w+:\d+)=(\S+)/g) {
+            my ($window, $is) = ("$currency $1", $2);
+            my $want = join '/', map { $_->{$window} // 0 } \%sum, \%count;
 
-    $payout->{holds} = $payout->{amount};
-    $payout->{state} = 'accepted';
+            return "$window: $is, not $want" if $is ne $want;
+        }
+    }
 
-    return 'updated';
-}
-
-sub _legal {
-    my ($self, $from, $to) = @_;
-
-    return $OPEN{$from} || $from eq $to || $from =~ /^(?:refused|released)$/
-           || "$from $to" =~ /^(?:success reversed|(?:decline|error) success)$/;
+    return '';
 }
 
 1;

@@ -403,26 +403,28 @@ end
 -- begins another attempt: what may still come of the one before is kept
 
 local function attempt_begin(e)
-    if is_closed(e.ops) or is_closed(e.past) then
+    local debt = 0
 
-        -- Gate has none of them, whatever they report
-
-        for _, copy in ipairs(e.open) do
-            e.done[#e.done + 1] = { copy[1], 'r' }
-        end
-
-        e.open, e.freed, e.errors = {}, 0, 0
-
-    else
+    if not is_closed(e.ops) and not is_closed(e.past) then
         local accepted, lost = copies_count(e)
-        local debt = accepted + lost + #e.open + e.freed - e.errors
+
+        debt = accepted + lost + #e.open + e.freed - e.errors
 
         for _, op in ipairs(e.ops) do
             debt = debt - (op.err and 1 or 0)
         end
-
-        e.freed, e.errors = math.max(debt, 0), #e.open
     end
+
+    e.freed, e.errors = math.max(debt, 0), 0
+
+    -- Gate has none of those that are still open, or an error has ended each:
+    -- what they report must not make that error end a copy of this attempt
+
+    for _, copy in ipairs(e.open) do
+        e.done[#e.done + 1] = { copy[1], 'r' }
+    end
+
+    e.open = {}
 
     -- with as many errors as copies, whatever they still report is known
 
