@@ -2,12 +2,10 @@
 -- copies and operations, and what follows from them.  The order in which facts
 -- come does not matter.  The tables are in doc/ledger.md.
 
-local FIELDS = { 'state', 'payout', 'digest', 'counted', 'copies', 'accepted',
-                 'lost', 'freed', 'errors', 'exists', 'full', 'complete',
-                 'ops', 'past', 'rest', 'code', 'status', 'attempts', 'hand',
-                 'era' }
+local PLAIN = { 'state', 'payout', 'digest', 'exists', 'full', 'complete',
+                'code', 'status', 'attempts', 'hand', 'era' }
 
-local COUNTERS = { accepted = true, lost = true, freed = true, errors = true }
+local COUNTERS = { 'accepted', 'lost', 'freed', 'errors' }
 
 -- copies under way, names kept of those that have reported, operations
 
@@ -18,9 +16,9 @@ local MAX_OPEN, MAX_DONE, MAX_OPS = 32, 32, 64
 local MAX_TRIED = 48
 
 -- seconds after which a copy that has not reported is lost, and after which
--- somebody should ask Gate about a payout
+-- somebody should ask Gate about a payout of which no answer came
 
-local PATIENCE, CHECK, CHECK_UNKNOWN = 600, 90, 15
+local PATIENCE, CHECK_UNKNOWN = 600, 15
 
 -- a later word of an operation goes before an earlier one, whichever comes
 -- first
@@ -109,22 +107,24 @@ local function payout_set(e, payout)
 end
 
 
-local function entry_new(list, now)
-    local e = { was = {} }
+-- was: its fields as Redis has them
 
-    for i, name in ipairs(FIELDS) do
-        e[name] = list[i] or nil
-        e.was[name] = e[name]
+local function entry_new(was, now)
+    local e = { was = was }
+
+    for _, name in ipairs(PLAIN) do
+        e[name] = was[name]
     end
 
-    for name in pairs(COUNTERS) do
-        e[name] = (e[name] or 0) + 0
+    for _, name in ipairs(COUNTERS) do
+        e[name] = (was[name] or 0) + 0
     end
 
     payout_set(e, e.payout)
-    copies_read(e, e.copies, now)
-    e.ops, e.past = ops_read(e.ops), ops_read(e.past)
-    e.counted, e.rest = value(e.counted or '0'), value(e.rest or '0')
+    copies_read(e, was.copies, now)
+    e.ops, e.past = ops_read(was.ops), ops_read(was.past)
+    e.rest = value(was.rest or '0')
+    e.counted = was.counted and value(was.counted) or e.amount
 
     return e
 end
@@ -133,9 +133,13 @@ end
 -- nil where there is none
 
 local function entry_read(key, now)
-    local list = call('HMGET', key, unpack(FIELDS))
+    local list, was = call('HGETALL', key), {}
 
-    return list[1] and entry_new(list, now)
+    for i = 1, #list, 2 do
+        was[list[i]] = list[i + 1]
+    end
+
+    return list[1] and entry_new(was, now)
 end
 
 
@@ -335,48 +339,39 @@ local function derive(e)
 end
 
 
-local function text_of(e, name)
-    local v = e[name]
-
-    if name == 'copies' then
-        return copies_text(e)
-    end
-
-    if name == 'ops' or name == 'past' then
-        return ops_text(v)
-    end
-
-    if name == 'counted' then
-        return digits(v)
-    end
-
-    if type(v) == 'number' then
-        return v > 0 and format('%.0f', v) or ''
-    end
-
-    return v or ''
-end
-
-
 -- writes the fields that have changed, and where it stands in the index;
 -- returns whether there were any
 
 local function entry_write(key, id, e, open_key, now)
-    local set, del = {}, {}
+    local set, del, was = {}, {}, e.was
 
-    for _, name in ipairs(FIELDS) do
-        local text, was = text_of(e, name), e.was[name] or ''
+    local function put(name, text)
+        if (text or '') == (was[name] or '') then
+            return
+        end
 
-        if text ~= was then
-            if text == '' then
-                del[#del + 1] = name
+        if text and text ~= '' then
+            set[#set + 1] = name
+            set[#set + 1] = text
 
-            else
-                set[#set + 1] = name
-                set[#set + 1] = text
-            end
+        else
+            del[#del + 1] = name
         end
     end
+
+    for _, name in ipairs(PLAIN) do
+        put(name, e[name])
+    end
+
+    for _, name in ipairs(COUNTERS) do
+        put(name, e[name] > 0 and digits(e[name]))
+    end
+
+    put('counted', e.counted ~= e.amount and digits(e.counted))
+    put('copies', copies_text(e))
+    put('ops', ops_text(e.ops))
+    put('past', ops_text(e.past))
+    put('rest', e.rest ~= 0 and digits(e.rest))
 
     if #set > 0 then
         call('HSET', key, unpack(set))
@@ -389,10 +384,10 @@ local function entry_write(key, id, e, open_key, now)
     if not e.waits then
         call('ZREM', open_key, id)
 
-    elseif e.state == 'unknown' and e.was.state ~= 'unknown' then
+    elseif e.state == 'unknown' and was.state ~= 'unknown' then
         call('ZADD', open_key, now + CHECK_UNKNOWN, id)
 
-    elseif not WAITS[e.was.state or ''] then
+    elseif not WAITS[was.state or ''] then
         call('ZADD', open_key, 'NX', now + CHECK, id)
     end
 
