@@ -286,17 +286,20 @@ local function general(reply, seq)
             return 'bad_total'
         end
 
-        seq = seq or era_step(era_key, ledger)
+        e.era = era ~= '' and era or e.era
 
-        if used then
-            used_move(used, e.window, before, e.counted)
-            call('HSET', used_key, e.currency, used_text(used))
+        local function first()
+            seq = seq or era_step(era_key, ledger)
+
+            if used then
+                used_move(used, e.window, before, e.counted)
+                call('HSET', used_key, e.currency, used_text(used))
+            end
         end
 
-        e.era = era ~= '' and era or e.era
-        entry_write(r.key, r.id, e, open_key, now)
+        entry_write(r.key, r.id, e, open_key, now, first)
 
-        if not e.was.state then
+        if used or not e.was.state then
             call('EXPIRE', r.key, ttl)
         end
     end
@@ -327,7 +330,7 @@ local function general(reply, seq)
         local verdict = apply(e, r)
 
         if verdict then
-            return verdict .. ' ' .. (e.was.state or '')
+            return was.state and verdict .. ' ' .. was.state or verdict
         end
 
         derive(e)

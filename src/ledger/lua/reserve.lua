@@ -534,7 +534,8 @@ local function general()
 
             elseif e.changed then
                 e.era = era ~= '' and era or e.era
-                slow.write(key, payment_of(key), e, open_key, now)
+                slow.write(key, payment_of(key), e, open_key, now,
+                           function() end)
                 call('EXPIRE', key, ttl)
             end
         end

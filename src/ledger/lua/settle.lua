@@ -7,7 +7,7 @@
 --      5  dry used    gate:dry:used:{PID}
 --      6  dry open    gate:dry:open:{PID}
 --      7  dry entry   gate:dry:payout:{PID}:<payment_id>: of a payout that was
---                     only counted by a dry run
+--                     counted by a dry run
 --      8  mark        gate:callback:{PID}:<payment_id>:<digest>
 --      9  lane        gate:lane:{PID}:<payment_id>, which a delivery under way
 --                     has, so that no other callback about the payment
@@ -93,7 +93,7 @@ local function usual()
        or not find(ttl, '^[1-9]%d*$') or #ttl > 10 or ttl + 0 < 1036800
        or not find(ms, '^%d+$') or not find(ARGV[11], '^%d+$')
        or not find(ARGV[12], '^%d+$') or call('GET', mark_key)
-       or call('GET', lane_key)
+       or call('GET', lane_key) or call('EXISTS', dry_entry) == 1
     then
         return nil
     end
@@ -312,13 +312,6 @@ local function general()
             return nil
         end
 
-        seq = seq or era_step(era_key, ledger)
-
-        if used then
-            used_move(used, e.window, before, e.counted)
-            call('HSET', keys.used, e.currency, used_text(used))
-        end
-
         if said ~= 'stale' then
             -- the state tells it where the two are one
             e.status = status ~= e.state and status or nil
@@ -326,7 +319,18 @@ local function general()
 
         e.era = era ~= '' and era or e.era
 
-        if entry_write(keys.entry, payment_of(entry_key), e, keys.open, now) then
+        local function first()
+            seq = seq or era_step(era_key, ledger)
+
+            if used then
+                used_move(used, e.window, before, e.counted)
+                call('HSET', keys.used, e.currency, used_text(used))
+            end
+        end
+
+        if entry_write(keys.entry, payment_of(entry_key), e, keys.open, now,
+                       first)
+        then
             call('EXPIRE', keys.entry, ttl)
         end
 
@@ -395,16 +399,20 @@ local function general()
         local result = settle({ used = used_key, open = open_key,
                                 entry = entry_key }, list)
 
-        if result and result[1] == 'unknown' and call('EXISTS', KEYS[7]) == 1 then
-            result = settle({ used = KEYS[5], open = KEYS[6], entry = KEYS[7] },
-                            list)
-
-            if result and result[1] ~= 'unknown' then
-                result[5] = result[5] == '' and 'dry' or result[5] .. ' dry'
-            end
+        if call('EXISTS', KEYS[7]) == 0 or not result then
+            return result
         end
 
-        return result
+        local dry = settle({ used = KEYS[5], open = KEYS[6],
+                             entry = KEYS[7] }, list)
+
+        if not dry or result[1] ~= 'unknown' or dry[1] == 'unknown' then
+            return result
+        end
+
+        dry[5] = dry[5] == '' and 'dry' or dry[5] .. ' dry'
+
+        return dry
     end
 
 

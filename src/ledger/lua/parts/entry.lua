@@ -278,10 +278,19 @@ local function ops_sum(e)
 end
 
 
--- whether more parts may come: they do not cover the amount, paid or not
+-- whether more may come of a payment that is closed: an operation is under way,
+-- or parts do not cover the amount, paid or not
 
 local function is_partial(e, sum)
-    if sum.success or e.complete or not (sum.partial or sum.unpaid ~= 0) then
+    if sum.success or e.complete then
+        return false
+    end
+
+    if sum.pending then
+        return true
+    end
+
+    if not sum.partial and sum.unpaid == 0 then
         return false
     end
 
@@ -297,6 +306,7 @@ local function state_of(e, sum, held)
     if sum.closed then
         return sum.success and 'success'
                or sum.partial and 'partially_paid_out'
+               or sum.pending and 'accepted'
                or sum.reversed and 'reversed' or 'decline'
     end
 
@@ -339,10 +349,9 @@ local function derive(e)
 end
 
 
--- writes the fields that have changed, and where it stands in the index;
--- returns whether there were any
+-- what of its fields has changed: lists for HSET and HDEL
 
-local function entry_write(key, id, e, open_key, now)
+local function entry_changes(e)
     local set, del, was = {}, {}, e.was
 
     local function put(name, text)
@@ -373,6 +382,22 @@ local function entry_write(key, id, e, open_key, now)
     put('past', ops_text(e.past))
     put('rest', e.rest ~= 0 and digits(e.rest))
 
+    return set, del
+end
+
+
+-- writes them, and where the payment stands in the index; before is called
+-- first where there is anything to write, and that is returned
+
+local function entry_write(key, id, e, open_key, now, before)
+    local set, del = entry_changes(e)
+
+    if #set + #del == 0 then
+        return false
+    end
+
+    before()
+
     if #set > 0 then
         call('HSET', key, unpack(set))
     end
@@ -384,14 +409,14 @@ local function entry_write(key, id, e, open_key, now)
     if not e.waits then
         call('ZREM', open_key, id)
 
-    elseif e.state == 'unknown' and was.state ~= 'unknown' then
+    elseif e.state == 'unknown' and e.was.state ~= 'unknown' then
         call('ZADD', open_key, now + CHECK_UNKNOWN, id)
 
-    elseif not WAITS[was.state or ''] then
+    elseif not WAITS[e.was.state or ''] then
         call('ZADD', open_key, 'NX', now + CHECK, id)
     end
 
-    return #set + #del > 0
+    return true
 end
 
 
@@ -514,7 +539,9 @@ local function op_note(e, id, status, paid, size)
         return op_new(e, id, status, paid, size)
     end
 
-    if status == 'error' and not op.err and op.status ~= 'decline' then
+    if status == 'error' and not op.err
+       and RANK[op.status] ~= 1 and op.status ~= 'partial'
+    then
         return op_error(e, op, is_past)
     end
 
