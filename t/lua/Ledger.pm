@@ -379,4 +379,8 @@ sub everything {
     } @keys;
 }
 
+# the same, but for the number of the last call
+
+sub but_number { return $_[0]->everything() =~ s/^\S+\.seq = \d+\n//mr }
+
 1;

@@ -8,7 +8,17 @@ package Model;
 use strict;
 use warnings;
 
-use List::Util qw( sum0 max );
+# List::Util's take text beyond 2^53 for a double
+
+sub sum {
+    my $sum = 0;
+
+    $sum += $_ for @_;
+
+    return $sum;
+}
+
+sub larger { return $_[0] > $_[1] ? $_[0] : $_[1] }
 
 # { heading of the first column of a table => [ [cells], ... ] }, the first
 # row being the headings; a table that begins like another goes by the second
@@ -89,7 +99,7 @@ sub closing {
     return grep { !$_->{err} && $_->{status} !~ /^(?:pending|freed)$/ } @_;
 }
 
-sub paid { return sum0(map { $_->{paid} } @_) }
+sub paid { return sum(map { $_->{paid} } @_) }
 
 # ( counted, state, open ) by the tables of payments
 
@@ -141,21 +151,23 @@ sub closed {
 
     my %has = map { $_->{status} => 1 } @closing;
     my $paid = paid(@closing);
-    my $unpaid = sum0(map { $_->{size} }
+    my $unpaid = sum(map { $_->{size} }
                       grep { $_->{status} =~ /^(?:decline|partial)$/
                              && $_->{paid} == 0 } @closing);
 
     if ($has{success}) {
-        my $full = max(map { $_->{size} } grep { $_->{status} eq 'success' }
-                                               @closing);
+        my $full = 0;
 
-        return (max($paid, $full), 'success');
+        $full = larger($full, $_->{size})
+            for grep { $_->{status} eq 'success' } @closing;
+
+        return (larger($paid, $full), 'success');
     }
 
     if ($has{partial}) {
         my $more = !$e->{complete} && $paid + $unpaid < $e->{amount};
 
-        return ($more ? max($paid, $e->{amount}) : $paid,
+        return ($more ? larger($paid, $e->{amount}) : $paid,
                 'partially_paid_out');
     }
 

@@ -8,35 +8,57 @@ use warnings;
 
 use Test::More;
 
+use Model;
+
 my @STATES = qw( reserved unknown accepted refused released success decline
                  error reversed partially_paid_out );
 
 my @PENDING = ('processing', 'awaiting retry', 'awaiting clarification');
 
-my %LEGAL = map { $_ => 1 } ('success reversed', 'decline success',
-                             'error success');
+# what must come of a callback about another operation in a state, with one
+# copy that was accepted: ledger, state after, total; of 100, and 40 of a part
 
-# what must come of a callback in a state: ledger, state after, total of 100
+my %AFTER = (
 
-sub expected {
-    my ($state, $status) = @_;
+    # while nothing has closed it
+    (map {
+        my $from = $_;
 
-    my $open = $state =~ /^(?:reserved|unknown|accepted)$/;
-    my $taken_back = $state =~ /^(?:refused|released)$/;
-    my $counted = $open || $state =~ /^(?:success|partially_paid_out)$/;
+        (map { ("$from $_" => ['updated', 'accepted', 100]) } @PENDING),
+        (map { ("$from $_" => ['settled', $_, 0]) }
+             qw( decline error reversed )),
+        "$from success" => ['settled', 'success', 100],
+        "$from partially_paid_out" => ['settled', 'partially_paid_out', 100],
+    } qw( reserved unknown accepted refused released error )),
 
-    if (grep { $_ eq $status } @PENDING) {
-        return ('updated', 'accepted', 100) if $open || $taken_back;
-        return ('stale', $state, $counted ? 100 : 0);
-    }
+    # a success is a fact, whatever other operations do
+    (map { ("success $_" => ['updated', 'success', 100]) } @PENDING),
+    (map { ("success $_" => ['settled', 'success', 100]) }
+         qw( decline error reversed )),
+    'success success' => ['settled', 'success', 200],
+    'success partially_paid_out' => ['settled', 'success', 140],
 
-    return ('stale', $state, $counted ? 100 : 0)
-        if !$open && !$taken_back && $state ne $status
-           && !$LEGAL{"$state $status"};
+    # a part may be followed by others
+    (map { ("partially_paid_out $_" => ['updated', 'partially_paid_out',
+                                        100]) } @PENDING),
+    (map { ("partially_paid_out $_" => ['settled', 'partially_paid_out',
+                                        100]) }
+         qw( decline error reversed partially_paid_out )),
+    'partially_paid_out success' => ['settled', 'success', 140],
 
-    return ('settled', $status,
-            $status =~ /^(?:success|partially_paid_out)$/ ? 100 : 0);
-}
+    # nothing is left of it, but what is told to be paid
+    (map {
+        my $from = $_;
+
+        "$from success" => ['settled', 'success', 100],
+        "$from partially_paid_out" => ['settled', 'partially_paid_out', 100],
+    } qw( decline reversed )),
+    (map { ("decline $_" => ['settled', 'decline', 0],
+            "reversed $_" => ['settled', 'reversed', 0]) }
+         qw( decline error )),
+    'decline reversed' => ['settled', 'reversed', 0],
+    'reversed reversed' => ['settled', 'reversed', 0],
+);
 
 sub every_move {
     my ($ledger) = @_;
@@ -46,26 +68,27 @@ sub every_move {
                                       partially_paid_out ))
         {
             my $name = "$state, then $status";
+            my $expected = $AFTER{"$state $status"} // next;
 
             $ledger->clear()->limits(day => 1000);
             in_state($ledger, 'p', $state);
 
-            my ($word, $to, $total) = expected($state, $status);
-            my $before = $ledger->everything();
-            my @reply = $ledger->settle('p', $status, op => 77);
+            my ($word, $to, $total) = @$expected;
+            my $paid = $status =~ /^p.*_/ ? 40 : '';
+            my @reply = $ledger->settle('p', $status, op => 77, paid => $paid);
 
             is("@reply[0 .. 4]", "forward $word $state $to $total",
                "$name: reply");
-            is($ledger->used('month:202611'), $total, "$name: total");
-            is($ledger->used('month_count:202611'), $total ? 1 : 0,
-               "$name: count");
-            is($ledger->entry('p')->{state}, $to, "$name: state");
-            is($ledger->everything(), $before, "$name: nothing changed")
-                if $word eq 'stale';
+            is($ledger->used('month:202611'), $total ? "$total/1" : '0/0',
+               "$name: total");
+            is($ledger->state('p'), $to, "$name: state");
+            is($ledger->entry('p')->{status}, $status, "$name: status");
+            is(Model::wrong($ledger), '', "$name: what is counted");
 
             my $after = $ledger->entry('p');
-            @reply = $ledger->settle('p', $status, op => 77);
-            is($ledger->used('month:202611'), $total, "$name: once more");
+
+            @reply = $ledger->settle('p', $status, op => 77, paid => $paid);
+            like($reply[1], qr/^(?:again|updated)$/, "$name: once more");
             is_deeply($ledger->entry('p'), $after, "$name: the same entry");
         }
     }
@@ -83,8 +106,8 @@ sub recounted {
 
         is("@reply[1 .. 5]", "settled $state success 100 recounted",
            "$state to success is told");
-        is($ledger->used('day:20261121'), 190, 'counted over the limit');
-        is($ledger->used('day_count:20261121'), 2, 'and as a payout');
+        is($ledger->used('day:20261121'), '190/2',
+           'counted over the limit, and as a payout');
     }
 
     $ledger->clear()->limits(day => 100);
@@ -93,150 +116,163 @@ sub recounted {
        'Gate works on what it had refused: told, too');
 }
 
+# what a payment says to have paid, or its operation
+
 sub amounts {
     my ($ledger) = @_;
 
-    # status, paid, currency: counted, notes
-    for my $case (['success', 100, 'KZT', 100, ''],
-                  ['success', '', 'KZT', 100, ''],
-                  ['success', 90, 'KZT', 90, 'adjusted'],
-                  ['success', 120, 'KZT', 120, 'adjusted'],
-                  ['success', 90, '', 90, 'adjusted'],
-                  ['success', 90, 'USD', 100, 'currency'],
-                  ['success', '9007199254740993', 'KZT', '9007199254740993',
-                   'adjusted'],
-                  ['success', '-5', 'KZT', 100, ''],
-                  ['success', '1.5', 'KZT', 100, ''],
-                  ['success', '010', 'KZT', 100, ''],
-                  ['success', '99999999999999999999', 'KZT', 100, ''],
-                  ['partially_paid_out', 40, 'KZT', 40, ''],
-                  ['partially_paid_out', '', 'KZT', 100, ''],
-                  ['partially_paid_out', 40, 'USD', 100, 'currency'],
-                  ['decline', 100, 'KZT', 0, ''],
-                  ['error', 100, 'USD', 0, ''])
+    my $big = '9007199254740993';
+
+    # status, sum, paid, currency: counted, notes
+    for my $case (['success', 100, '', 'KZT', 100, ''],
+                  ['success', '', '', 'KZT', 100, ''],
+                  ['success', '', 90, 'KZT', 90, 'adjusted'],
+                  ['success', 90, '', 'KZT', 90, 'adjusted'],
+                  ['success', 120, '', 'KZT', 120, 'adjusted'],
+                  ['success', 90, '', '', 90, 'adjusted'],
+                  ['success', 90, '', 'USD', 100, 'currency'],
+                  ['success', '', 90, 'USD', 100, 'currency'],
+                  ['success', 90, 90, 'USD', 100, 'currency'],
+                  ['success', 100, 40, 'KZT', 100, ''],
+                  ['success', 40, 100, 'KZT', 100, ''],
+                  ['success', $big, '', 'KZT', $big, 'adjusted'],
+                  ['partially_paid_out', 100, 40, 'KZT', 100, ''],
+                  ['partially_paid_out', '', '', 'KZT', 100, ''],
+                  ['partially_paid_out', 100, 100, 'KZT', 100, ''],
+                  ['partially_paid_out', 100, 120, 'KZT', 120, ''],
+                  ['partially_paid_out', 100, 40, 'USD', 100, 'currency'],
+                  ['decline', 100, '', 'KZT', 0, ''],
+                  ['error', 100, '', 'USD', 0, 'currency'])
     {
-        my ($status, $paid, $currency, $counted, $notes) = @$case;
-        my $name = "$status of \"$paid\" $currency";
+        my ($status, $sum, $paid, $currency, $counted, $notes) = @$case;
+        my $name = "$status of \"$sum\", \"$paid\" $currency";
 
         $ledger->clear()->limits(day => 1000);
         $ledger->reserve('p', 100);
         $ledger->reserve('q', 7);
 
-        my @reply = $ledger->settle('p', $status, paid => $paid,
+        my @reply = $ledger->settle('p', $status, paid => $paid, sum => $sum,
                                     currency => $currency);
 
         is("$reply[4] $reply[5]", "$counted $notes", "$name: reply");
-        is($ledger->used('day:20261121'), $counted eq '9007199254740993'
-           ? '9007199254741000' : $counted + 7, "$name: total");
-        is($ledger->used('day_count:20261121'), $counted ? 2 : 1,
-           "$name: count");
+        is($ledger->used('day:20261121'),
+           ($counted eq $big ? '9007199254741000' : $counted + 7)
+           . ($counted ? '/2' : '/1'), "$name: total");
     }
 }
+
+# Each part has its own operation and its own callback, in any order.
 
 sub paid_in_parts {
     my ($ledger) = @_;
 
+    my $part = sub {
+        my ($op, $paid, %opt) = @_;
+
+        return ($ledger->settle('p', $opt{status} // 'partially_paid_out',
+                                op => $op, paid => $paid, sum => 100,
+                                %opt))[1];
+    };
+    my $day = sub { $ledger->used('day:20261121') };
+
     $ledger->limits(day => 1000);
-    $ledger->reserve('p', 100);
-    $ledger->settle('p', 'partially_paid_out', op => 1, paid => 0);
-    is($ledger->totals(), '0/0 0/0 0/0 0/0', 'nothing of it was paid');
+    $ledger->reserve('p', 100, digest => 'd', copy => 'a');
+    $ledger->outcome('p', 'a', 'accepted');
+    is($part->(1, 0), 'settled', 'nothing of it was paid');
+    is($day->(), '100/1', 'all may still come');
+    is($part->(2, 30), 'settled', 'then a part');
+    is($part->(3, 50), 'settled', 'and more');
+    is($day->(), '100/1', 'the rest may still come');
+    is($part->(2, 30), 'again', 'a redelivery of a part');
+    is($part->(2, 20), 'again', 'an older one says less');
+    is($ledger->entry('p')->{ops}, '1=partial/0 2=partial/30 3=partial/50',
+       'nothing is taken back');
+    is($part->(2, 35), 'settled', 'it has paid more');
+    is($ledger->open(), 'p', 'Gate should be asked');
+    is(($ledger->reserve('p', 100, digest => 'd', copy => 'b'))[0], 'repeat',
+       'it is live');
+    $ledger->outcome('p', 'b', 'refused', '10105');
+    is($part->(4, '', status => 'decline', size => 15), 'settled',
+       'the last one is declined');
+    is($day->(), '85/1', 'so what was paid is all');
+    is($ledger->open(), '', 'and nothing is open');
+    is(Model::wrong($ledger), '', 'what is counted');
+    is($part->(5, 15), 'settled', 'a part nobody has expected');
+    is($day->(), '100/1', 'is counted, too');
 
-    $ledger->settle('p', 'partially_paid_out', op => 2);
-    is($ledger->totals(), '0/0 0/0 0/0 0/0', 'an unknown part changes nothing');
+    # in each order of three parts and a success at the end
+    my @parts = ([1, 20], [2, 30], [3, 50, status => 'success']);
 
-    $ledger->settle('p', 'partially_paid_out', op => 3, paid => 30);
-    is($ledger->totals(), '30/1 30/1 30/1 30/1', 'then a part');
+    for my $order ([0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1],
+                   [2, 1, 0])
+    {
+        $ledger->clear()->limits(day => 1000);
+        $ledger->reserve('p', 100, copy => 'a');
+        $ledger->outcome('p', 'a', 'accepted');
 
-    $ledger->settle('p', 'partially_paid_out', op => 4, paid => 50);
-    is($ledger->totals(), '50/1 50/1 50/1 50/1', 'and more');
+        for my $n (@$order) {
+            is($part->(@{ $parts[$n] }), 'settled', "@$order: part $n is news");
+            is($day->(), '100/1', "@$order: all is counted");
+        }
 
-    is(($ledger->settle('p', 'partially_paid_out', op => 3, paid => 30))[1],
-       'again', 'a redelivery of the first part');
-    is($ledger->totals(), '50/1 50/1 50/1 50/1', 'takes nothing back');
-    is(($ledger->reserve('p', 100))[0], 'repeat', 'it is live');
+        is($ledger->state('p'), 'success', "@$order: paid");
+        is($ledger->open(), '', "@$order: nothing is open");
+    }
 
+    # all at once, as a status answer lists them
     $ledger->clear()->limits(day => 1000);
-    $ledger->reserve('p', 100);
-    $ledger->settle('p', 'success', op => 1, paid => 80);
-    $ledger->settle('p', 'reversed', op => 2);
-    is($ledger->totals(), '0/0 0/0 0/0 0/0',
-       'reversed releases what was counted, not what was asked');
-
-    $ledger->clear()->limits(day => 1000);
-    $ledger->reserve('p', 100);
-    $ledger->settle('p', 'decline', op => 1);
-    $ledger->settle('p', 'success', op => 2, paid => 120);
-    is($ledger->totals(), '120/1 120/1 120/1 120/1',
-       'success after decline counts what was paid');
+    $ledger->reserve('p', 100, copy => 'a');
+    $ledger->outcome('p', 'a', 'accepted');
+    is(($ledger->settle('p', 'partially_paid_out', sum => 100,
+                        ops => '1=partial/20 2=pending/ 3=decline//50'))[1],
+       'settled', 'a list of operations');
+    is($day->(), '100/1', 'one is pending');
+    is(($ledger->settle('p', 'partially_paid_out', sum => 100,
+                        ops => '1=partial/20 2=partial/5 3=decline//50'))[1],
+       'settled', 'one of the list has news');
+    is($day->(), '100/1', '25 are left');
+    is(($ledger->settle('p', 'partially_paid_out', sum => 100, complete => 1,
+                        ops => '1=partial/20 2=partial/5 3=decline//50'))[1],
+       'again', 'a list of what is known');
+    is($day->(), '25/1', 'of all that there will be');
+    is($ledger->entry('p')->{complete}, 1, 'which is noted');
+    is($ledger->open(), '', 'nothing is open');
+    is(Model::wrong($ledger), '', 'what is counted');
 }
 
-# Where a callback does not list all operations, each brings its own part.
+# What a verified answer about the status says, with all operations in it.
 
-sub paid_by_operations {
+sub complete_lists {
     my ($ledger) = @_;
 
+    my $answer = sub {
+        my ($status, $ops) = @_;
+
+        return ($ledger->settle('p', $status, ops => $ops, complete => 1))[1];
+    };
+
     $ledger->limits(day => 1000);
-    $ledger->reserve('p', 100, digest => 'd');
-    $ledger->settle('p', 'processing', op => 1, part => 30);
-    is($ledger->used('day:20261121'), 100, 'under way: all is counted');
-
-    $ledger->settle('p', 'partially_paid_out', op => 2, part => 25);
-    is($ledger->totals(), '55/1 55/1 55/1 55/1', 'the sum of both operations');
-
-    $ledger->settle('p', 'partially_paid_out', op => 2, part => 25,
-                    digest => 'x');
-    $ledger->settle('p', 'partially_paid_out', op => 3, part => 0);
-    is($ledger->used('day:20261121'), 55, 'each counts once');
-
-    $ledger->settle('p', 'partially_paid_out', op => 4, part => 10);
-    is($ledger->used('day:20261121'), 65, 'a third one');
-
-    $ledger->settle('p', 'partially_paid_out', op => 5, part => 1, paid => 70);
-    is($ledger->used('day:20261121'), 70, 'a whole sum is taken as it is');
+    $ledger->reserve('p', 100, digest => 'd', copy => $_) for qw( a b );
+    $ledger->outcome('p', 'a', 'accepted');
+    $ledger->outcome('p', 'b', 'unknown');
+    is($answer->('error', '1=error/'), 'settled', 'error is all there is');
+    is($ledger->totals(), '0/0 0/0 0/0 0/0', 'b did not come to Gate');
+    is($ledger->open(), '', 'nothing is open');
 
     $ledger->clear()->limits(day => 1000);
-    $ledger->reserve('p', 100);
-    $ledger->settle('p', 'partially_paid_out', op => 2, part => 25);
-    is(join(' ', ($ledger->settle('p', 'processing', op => 1,
-                                  part => 30))[1 .. 5]),
-       'stale partially_paid_out partially_paid_out 55 adjusted',
-       'a part that comes late is still counted');
-    is($ledger->totals(), '55/1 55/1 55/1 55/1', 'in all windows');
-    $ledger->settle('p', 'processing', op => 1, part => 30);
-    is($ledger->totals(), '55/1 55/1 55/1 55/1', 'and once');
-
-    $ledger->settle('p', 'partially_paid_out', op => 3, paid => 80);
-    $ledger->settle('p', 'processing', op => 4, part => 20);
-    is($ledger->totals(), '80/1 80/1 80/1 80/1', 'the whole sum has it');
-    $ledger->settle('p', 'partially_paid_out', op => 5, part => 1);
-    is($ledger->totals(), '80/1 80/1 80/1 80/1', 'no part lowers it');
-
-    for my $part ('', 0, '-4', 'x', '9999999999999999') {
-        $ledger->clear()->limits(day => 1000);
-        $ledger->reserve('p', 100);
-        $ledger->settle('p', 'partially_paid_out', part => $part);
-        is($ledger->used('day:20261121'), 100,
-           "a part of \"$part\" is not known: all is kept");
-    }
-
-    for my $status (qw( success decline )) {
-        $ledger->clear()->limits(day => 1000);
-        $ledger->reserve('p', 100);
-        $ledger->settle('p', $status, op => 1);
-
-        my $before = $ledger->everything();
-
-        $ledger->settle('p', 'processing', op => 2, part => 150);
-        is($ledger->everything(), $before, "$status has no late parts");
-    }
+    $ledger->reserve('p', 100, digest => 'd', copy => $_) for qw( a b );
+    $ledger->outcome('p', 'a', 'accepted');
+    is($answer->('error', '1=error/'), 'settled', 'while b is under way');
+    is($ledger->used('day:20261121'), '100/1', 'it may still come there');
+    $ledger->outcome('p', 'b', 'accepted');
+    is($ledger->used('day:20261121'), '100/1', 'and has');
 
     $ledger->clear()->limits(day => 1000);
-    $ledger->reserve('p', 100, digest => 'd');
-    $ledger->settle('p', 'processing', op => 1, part => 30);
-    $ledger->settle('p', 'error', op => 1);
-    $ledger->reserve('p', 100, digest => 'd');
-    $ledger->settle('p', 'partially_paid_out', op => 2, part => 25);
-    is($ledger->used('day:20261121'), 25, 'parts are of one attempt');
+    $ledger->reserve('p', 100, digest => 'd', copy => 'a');
+    $ledger->outcome('p', 'a', 'refused', '10105');
+    is($ledger->used('day:20261121'), '100/1', 'Gate has it, from somebody');
+    $answer->('error', '1=error/');
+    is($ledger->totals(), '0/0 0/0 0/0 0/0', 'what that was has ended');
 }
 
 sub news_of_another_day {
@@ -247,27 +283,15 @@ sub news_of_another_day {
     $ledger->reserve('q', 7);
     $ledger->at(1795219200 + 3 * 86400)->reserve('r', 1);
     $ledger->settle('p', 'decline', op => 1);
+    is($ledger->totals(), '1/1 1/1 1/1 8/2', 'released where it was counted');
 
-    is(join(' ', map { $ledger->used($_) } qw( hour:2026112100 day:20261121
-            week:20261116 month:202611 )), '7 7 7 8',
-       'released where it was counted');
-
-    $ledger->settle('p', 'success', op => 2);
-    is(join(' ', map { $ledger->used($_) } qw( hour:2026112100 day:20261121
-            week:20261116 month:202611 )), '107 107 107 108',
+    $ledger->settle('p', 'success', op => 1);
+    is($ledger->totals(), '1/1 1/1 1/1 108/3',
        'counted again where it was counted');
-    is($ledger->totals(), '1/1 1/1 1/1 108/3', 'not in the windows of today');
 
-    $ledger->{redis}->cmd('DEL', $ledger->used_prefix()
-                          . "KZT:$_:20261121") for qw( day day_count );
-    $ledger->settle('p', 'reversed', op => 3);
-    is($ledger->used('day:20261121'), undef, 'a window that is gone stays so');
-    is($ledger->used('month:202611'), 8, 'the others are right');
-
-    $ledger->{redis}->cmd('SET', $ledger->used_prefix() . 'KZT:month:202611',
-                          5, 'KEEPTTL');
-    $ledger->settle('q', 'decline', op => 4);
-    is($ledger->used('month:202611'), 0, 'a total never goes below 0');
+    $ledger->settle('p', 'reversed', op => 1);
+    is($ledger->totals(), '1/1 1/1 1/1 8/2', 'and taken back there');
+    is(Model::wrong($ledger), '', 'what is counted');
 }
 
 sub unknown_payout {
@@ -289,7 +313,7 @@ sub unknown_payout {
 
     $ledger->outcome('x', 'c', 'release');
     is(($ledger->settle('x', 'success'))[1], 'unknown',
-       'the mark of a release is no payout');
+       'the name of a released copy is no payout');
 }
 
 # A redelivery about an attempt that is over must not touch the next one.
@@ -299,41 +323,60 @@ sub earlier_attempt {
 
     for my $status (qw( decline error reversed )) {
         $ledger->clear()->limits(day => 1000);
-        $ledger->reserve('p', 100, digest => 'd');
-        $ledger->settle('p', 'success', op => 1) if $status eq 'reversed';
-        $ledger->settle('p', $status, op => 2, digest => 'x');
-        $ledger->reserve('p', 100, digest => 'd');
+        $ledger->reserve('p', 100, digest => 'd', copy => 'a');
+        $ledger->outcome('p', 'a', 'accepted');
+        $ledger->settle('p', 'success', op => 2) if $status eq 'reversed';
+        $ledger->settle('p', $status, op => 2);
+        $ledger->reserve('p', 100, digest => 'd', copy => 'b');
 
-        for my $digest (qw( x y )) {
-            is(($ledger->settle('p', $status, op => 2,
-                                digest => $digest))[1], 'again',
-               "$status again: of the first attempt");
-        }
-
-        is(($ledger->settle('p', 'processing', op => 2))[1], 'again',
+        is(($ledger->settle('p', $status, op => 2))[1], 'again',
+           "$status again: of the first attempt");
+        is(($ledger->settle('p', 'processing', op => 2))[1], 'stale',
            'so is whatever its operation did before');
-        is($ledger->entry('p')->{state}, 'reserved', 'the second is live');
-        is($ledger->used('day:20261121'), 100, 'and counted');
+        is($ledger->state('p'), 'reserved', 'the second is live');
+        is($ledger->used('day:20261121'), '100/1', 'and counted');
 
-        is(($ledger->settle('p', $status, op => 3))[1], 'settled',
+        $ledger->outcome('p', 'b', 'accepted') if $status eq 'error';
+        is(($ledger->settle('p', 'decline', op => 3))[1], 'settled',
            'its own operation settles it');
-        is($ledger->used('day:20261121'), 0, 'and releases');
+        is($ledger->used('day:20261121'), '0/0', 'and releases');
 
+        $ledger->outcome('p', 'b', 'release');
         $ledger->reserve('p', 100, digest => 'd');
-        is(($ledger->settle('p', $status, op => $_))[1], 'again',
+        is(($ledger->settle('p', $_ == 2 ? $status : 'decline',
+                            op => $_))[1], 'again',
            "operation $_ is over in the third attempt") for 2, 3;
         is(($ledger->settle('p', 'success', op => 3))[1], 'settled',
            'but money that moved after all settles');
+        is($ledger->used('day:20261121'), '200/1',
+           'and is counted beside the third attempt');
+        is(Model::wrong($ledger), '', 'what is counted');
+    }
+}
+
+# What a callback without an operation's id can say.
+
+sub no_operation {
+    my ($ledger) = @_;
+
+    $ledger->limits(day => 1000);
+
+    for my $status (qw( success decline error reversed partially_paid_out )) {
+        $ledger->clear()->limits(day => 1000);
+        $ledger->reserve('p', 100, copy => 'a');
+        $ledger->outcome('p', 'a', 'accepted');
+
+        my @reply = $ledger->settle('p', $status, op => '', sum => 100);
+
+        is($reply[0], 'forward', "$status: forwarded");
+        is($reply[4], 100, "$status: nothing is known to have ended");
     }
 
     $ledger->clear()->limits(day => 1000);
-    $ledger->reserve('p', 100, digest => 'd');
-    $ledger->settle('p', 'decline', op => '', digest => 'x');
-    $ledger->reserve('p', 100, digest => 'd');
-    is(($ledger->settle('p', 'decline', op => '', digest => 'x'))[1], 'again',
-       'without an operation id the digest counts');
-    is(($ledger->settle('p', 'decline', op => '', digest => 'y'))[1],
-       'settled', 'another one is news');
+    in_state($ledger, 'p', 'refused');
+    is(($ledger->settle('p', 'processing', op => ''))[1], 'updated',
+       'under way');
+    is($ledger->used('day:20261121'), '100/1', 'so it is counted');
 }
 
 sub duplicates {
@@ -357,7 +400,7 @@ sub duplicates {
 
     is(($ledger->settle(@callback, owner => 'a'))[0], 'forward',
        'the owner may ask twice');
-    is_deeply([ $ledger->mark('i', 'a', 'delivered') ], ['ok'], 'delivered');
+    is_deeply([ $ledger->mark('p', 'i', 'a', 'delivered') ], ['ok'], 'delivered');
     cmp_ok($redis->cmd('TTL', $ledger->mark_key('i')), '>',
            Ledger::KEPT - 20, 'for as long as Gate may resend');
 
@@ -369,7 +412,7 @@ sub duplicates {
     is(($ledger->settle('p', 'decline', identity => 'j', op => 48,
                         owner => 'b'))[0], 'forward',
        'a changed callback is news');
-    is($ledger->used('day:20261121'), 0, 'released once');
+    is($ledger->used('day:20261121'), '0/0', 'released once');
 }
 
 sub failed_delivery {
@@ -382,27 +425,27 @@ sub failed_delivery {
     $ledger->reserve('q', 100);
     $ledger->settle(@callback, owner => 'a');
 
-    is_deeply([ $ledger->mark('i', 'b', $_) ], ['lost'],
+    is_deeply([ $ledger->mark('p', 'i', 'b', $_) ], ['lost'],
               "$_: not by another one") for qw( failed delivered );
-    is_deeply([ $ledger->mark('i', 'a', 'failed') ], ['ok'], 'failed');
+    is_deeply([ $ledger->mark('p', 'i', 'a', 'failed') ], ['ok'], 'failed');
 
     my @reply = $ledger->settle(@callback, owner => 'b');
     is("@reply[0, 1]", 'forward again', 'the next delivery is forwarded');
-    is($ledger->used('day:20261121'), 100, 'released once');
+    is($ledger->used('day:20261121'), '100/1', 'released once');
 
-    is_deeply([ $ledger->mark('i', 'a', 'failed') ], ['lost'],
+    is_deeply([ $ledger->mark('p', 'i', 'a', 'failed') ], ['lost'],
               'the first owner has nothing to say now');
 
     # a killed worker: its mark and its lane expire
-    $redis->cmd('DEL', $ledger->mark_key('i'), $ledger->lane_key('i'));
+    $redis->cmd('DEL', $ledger->mark_key('i'), $ledger->lane_key('p'));
     is(($ledger->settle(@callback, owner => 'c'))[0], 'forward',
        'no callback is lost with its worker');
 
     $redis->cmd('DEL', $ledger->mark_key('i'));
-    is_deeply([ $ledger->mark('i', 'c', 'failed') ], ['ok'],
+    is_deeply([ $ledger->mark('p', 'i', 'c', 'failed') ], ['ok'],
               'failed after the mark expired');
     is($redis->cmd('EXISTS', $ledger->mark_key('i')), 0, 'leaves no mark');
-    is_deeply([ $ledger->mark('i', 'c', 'delivered') ], ['ok'],
+    is_deeply([ $ledger->mark('p', 'i', 'c', 'delivered') ], ['ok'],
               'delivered after the mark expired');
     is(($ledger->settle(@callback, owner => 'd'))[0], 'duplicate',
        'is delivered');
@@ -415,12 +458,12 @@ sub stale_with_owner {
     $ledger->reserve('p', 100);
     $ledger->settle('p', 'success', owner => 'a');
 
-    my $before = $ledger->everything();
+    my $before = $ledger->but_number();
 
     is_deeply([ $ledger->settle('p', 'processing', owner => 'a') ],
               ['stale', 'stale', 'success', 'success', 100, '', ''],
               'stale news is not forwarded');
-    is($ledger->everything(), $before, 'stale: nothing changed, no mark');
+    is($ledger->but_number(), $before, 'stale: nothing changed, no mark');
     is(($ledger->settle('p', 'processing'))[0], 'forward',
        'but it is without the duplicate check');
 }
@@ -433,14 +476,20 @@ sub overtaken_news {
     $ledger->limits(day => 1000);
     $ledger->reserve('p', 100);
     $ledger->settle('p', 'decline', op => 1, identity => 'i', owner => 'a');
-    $ledger->mark('i', 'a', 'failed');
-    $ledger->settle('p', 'success', op => 2, identity => 'j', owner => 'b');
-    $ledger->mark('j', 'b', 'delivered');
+    $ledger->mark('p', 'i', 'a', 'failed');
+    $ledger->settle('p', 'success', op => 1, identity => 'j', owner => 'b');
+    $ledger->mark('p', 'j', 'b', 'delivered');
 
     is(($ledger->settle('p', 'decline', op => 1, identity => 'i',
                         owner => 'c'))[0], 'stale',
        'decline after the service took success');
-    is($ledger->used('day:20261121'), 100, 'which is still counted');
+    is($ledger->used('day:20261121'), '100/1', 'which is still counted');
+
+    # another operation's end is news that no service has had
+    $ledger->settle('p', 'decline', op => 2, identity => 'k', owner => 'd');
+    $ledger->mark('p', 'k', 'd', 'failed');
+    is(($ledger->settle('p', 'decline', op => 2, identity => 'k',
+                        owner => 'e'))[0], 'forward', 'of another operation');
 }
 
 sub stream {
@@ -504,7 +553,7 @@ sub bad_stream {
     $redis->cmd('DEL', $stream);
     is(($ledger->settle('p', 'decline', identity => 'i', stream => $stream,
                         owner => 'a'))[0], 'streamed', 'Gate comes again');
-    is($ledger->used('day:20261121'), 0, 'released once');
+    is($ledger->used('day:20261121'), '0/0', 'released once');
 }
 
 sub dry_run_settles {
@@ -524,10 +573,15 @@ sub dry_run_settles {
     is($ledger->totals(), '50/1 50/1 50/1 50/1', 'takes nothing from others');
 
     is(($ledger->settle('q', 'decline'))[5], '', 'a payout of both');
-    is($ledger->totals(), '0/0 0/0 0/0 0/0', 'is released in one');
+    is($ledger->totals(), '0/0 0/0 0/0 0/0', 'is released where it is live');
     $ledger->{prefix} = 'gate:dry:';
-    is($ledger->totals(), '0/0 0/0 0/0 0/0', 'and in the other');
+    is($ledger->totals(), '50/1 50/1 50/1 50/1', 'only there');
+    is(Model::wrong($ledger, $_), '', "$_: what is counted")
+        for 'gate:', 'gate:dry:';
+
+    is($ledger->open(), 'p q', 'an index of their own');
     $ledger->{prefix} = 'gate:';
+    is($ledger->open(), 'q', 'a copy that has not reported');
 }
 
 sub entries_outlive {
@@ -536,8 +590,6 @@ sub entries_outlive {
     $ledger->limits(day => 1000);
 
     for my $write (sub { $ledger->reserve('p', 100, copy => 'b') },
-                   sub { $ledger->outcome('p', 'a', 'unknown') },
-                   sub { $ledger->outcome('p', 'b', 'accepted') },
                    sub { $ledger->settle('p', 'processing') },
                    sub { $ledger->settle('p', 'success') })
     {
@@ -545,7 +597,7 @@ sub entries_outlive {
         $redis->cmd('EXPIRE', $ledger->entry_key('p'), 50);
         $write->();
         cmp_ok($redis->cmd('TTL', $ledger->entry_key('p')), '>',
-               Ledger::TTL - 20, 'each change prolongs an entry');
+               Ledger::TTL - 20, 'news prolongs an entry');
     }
 }
 
@@ -555,10 +607,11 @@ sub callbacks_tests {
         [ 'counted again', \&recounted ],
         [ 'amounts of callbacks', \&amounts ],
         [ 'paid in parts', \&paid_in_parts ],
-        [ 'paid by operations', \&paid_by_operations ],
+        [ 'lists of all operations', \&complete_lists ],
         [ 'callbacks of another day', \&news_of_another_day ],
         [ 'unknown payouts', \&unknown_payout ],
         [ 'callbacks of an earlier attempt', \&earlier_attempt ],
+        [ 'callbacks without an operation', \&no_operation ],
         [ 'duplicates', \&duplicates ],
         [ 'deliveries that fail', \&failed_delivery ],
         [ 'stale', \&stale_with_owner ],

@@ -41,385 +41,527 @@
 --   bad_layout                    another version has written the ledger
 --   bad_argument, which
 --
--- Only "ok" and, by noting the copy, "repeat" change anything.
+-- Only "ok" and, by noting the copy, "repeat" change an entry; the first call
+-- of a currency that has limits writes its field of KEYS[1] in any case.
 
+-- The usual call: payouts of new payment_ids that the limits let through, in
+-- windows that have begun, amounts below 1e15.  Returns nil where any of it is
+-- otherwise; nothing has been written then.
+
+local function usual()
+-- @include rows
+
+    local call, find, sub = redis.call, string.find, string.sub
+    local used_key, limits_key, stop_key, era_key, open_key = unpack(KEYS, 1, 5)
+    local name, currency, offset, default, ttl = unpack(ARGV, 1, 5)
+    local n = #KEYS - 5
+    local base, project = (used_key or ''):match('^(.*:)used:({%d+})$')
+
+    if not base or n < 1 or n > 64 or #ARGV ~= 5 + 4 * n
+       or limits_key ~= base .. 'limits:' .. project .. ':' .. currency
+       or stop_key ~= base .. 'stop:' .. project
+       or era_key ~= base .. 'era:' .. project
+       or open_key ~= base .. 'open:' .. project
+       or not find(offset, '^-?%d+$') or #offset > 6
+       or not find(ttl, '^[1-9]%d*$') or #ttl > 10 or ttl + 0 < 1036800
+       or (default ~= 'deny' and default ~= 'allow')
+    then
+        return nil
+    end
+
+    local era = call('HGET', era_key, 'era')
+    local text = call('HGET', used_key, currency)
+    local list = call('HGETALL', limits_key)
+    local now = call('TIME')[1]
+    local m = { find(text or '', USED) }
+    local till = m[#m]
+
+    if not era or not find(era, '^2 ?%S*$') or not till or #list == 0
+       or now + 0 >= till + 0 or call('EXISTS', stop_key) == 1
+    then
+        return nil
+    end
+
+    -- limits by field, and how many of them are none of ours
+
+    local limits, others = {}, 0
+
+    for i = 1, #list, 2 do
+        local field, limit = list[i], list[i + 1]
+
+        if #limit < 16 and find(limit, '^[1-9]%d*$') then
+            limits[field], others = limit + 0, others + 1
+
+        elseif sub(field, 1, 1) ~= '_' then
+            return nil
+        end
+    end
+
+    local min, max = limits.min or 1, limits.max or 1e15
+    local sums, counts, most, caps = {}, {}, {}, {}
+
+    others = others - (limits.min and 1 or 0) - (limits.max and 1 or 0)
+
+    for i = 1, #WINDOWS do
+        local sum, window = m[3 * i + 1], WINDOWS[i]
+
+        if #sum > 15 then
+            return nil
+        end
+
+        sums[i], counts[i] = sum + 0, m[3 * i + 2] + 0
+        most[i], caps[i] = limits[window], limits[window .. '_count']
+        others = others - (most[i] and 1 or 0) - (caps[i] and 1 or 0)
+        most[i], caps[i] = most[i] or 1e15 - 1, caps[i] or 1e15
+    end
+
+    if others > 0 then
+        return nil
+    end
+
+    local entries = base .. 'payout:' .. project .. ':'
+    local seen, index, reply = {}, {}, {}
+
+    for k = 1, n do
+        local key, at = KEYS[5 + k], 1 + 4 * k + 1
+        local amount = ARGV[at]
+
+        if sub(key, 1, #entries) ~= entries or seen[key]
+           or #amount > 15 or not find(amount, '^[1-9]%d*$')
+           or not find(ARGV[at + 1], '^[^%s%c]+$')
+           or not find(ARGV[at + 2], '^%w+$')
+           or not find(ARGV[at + 3], '^[%w-]+$') or #ARGV[at + 3] > 48
+           or redis.pcall('HGET', key, 'state')
+        then
+            return nil
+        end
+
+        amount = amount + 0
+
+        if amount < min or amount > max then
+            return nil
+        end
+
+        for i = 1, #sums do
+            sums[i] = sums[i] + amount
+
+            if sums[i] > most[i] or counts[i] >= caps[i] then
+                return nil
+            end
+
+            counts[i] = counts[i] + 1
+        end
+
+        seen[key], reply[k] = true, 'ok'
+        index[2 * k - 1], index[2 * k] = now + 90, sub(key, #entries + 1)
+    end
+
+    -- the index first: where it is no sorted set, nothing has been written
+
+    call('ZADD', open_key, 'NX', unpack(index))
+
+    local seq = call('HINCRBY', era_key, 'seq', 1)
+    local out, window = '2', m[3] .. ' ' .. m[3 * MONDAY]
+
+    for i = 1, #sums do
+        out = ('%s %s:%s=%d/%d'):format(out, WINDOWS[i], m[3 * i], sums[i],
+                                        counts[i])
+    end
+
+    call('HSET', used_key, currency, out .. ' till:' .. till)
+    era = sub(era, 3)
+
+    for k = 1, n do
+        local key, at = KEYS[5 + k], 1 + 4 * k + 1
+
+        call('HSET', key, 'state', 'reserved', 'payout',
+             ARGV[at] .. ' ' .. currency .. ' ' .. ARGV[at + 1] .. ' ' .. window,
+             'digest', ARGV[at + 2], 'copies', ARGV[at + 3] .. '@' .. now)
+
+        if era ~= '' then
+            call('HSET', key, 'era', era)
+        end
+
+        call('EXPIRE', key, ttl)
+    end
+
+    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = window, era, seq,
+                                                             name
+
+    return reply
+end
+
+
+-- All other calls.
+
+local function general()
 -- @include number
+-- @include rows
 -- @include windows
 -- @include limits
 -- @include call
 
 
--- the rest of the work on an entry that exists
+    local FIRST, EACH, MOST = 5, 4, 64
 
-local function entry_part()
--- @include entry
+    local used_key, limits_key, stop_key, era_key, open_key = unpack(KEYS, 1, 5)
+    local name, currency, offset, default, ttl = unpack(ARGV, 1, 5)
+    local count = #KEYS - FIRST
 
-    return { new = entry_new, read = entry_read, find = copy_find,
-             derive = derive, begin = attempt_begin, set = payout_set,
-             write = entry_write, max_open = MAX_OPEN,
-             max_tried = MAX_TRIED }
-end
+    local now, era, ledger, limits, closed, used, is_first, slow
 
 
-local FIRST, EACH, MOST, CHECK = 5, 4, 64, 90
+    -- what is wrong with the arguments of all
 
-local used_key, limits_key, stop_key, era_key, open_key = unpack(KEYS)
-local name, currency, offset, default, ttl = unpack(ARGV, 1, 5)
-local count = #KEYS - FIRST
-
-local now, era, fresh_era, limits, closed, used, is_first, entry
-
-
--- what is wrong with the arguments of all
-
-local function bad_call()
-    if count < 1 or count > MOST then
-        return 'keys'
-    end
-
-    if #ARGV ~= FIRST + EACH * count then
-        return 'arguments'
-    end
-
-    if not find(currency, '^%u%u%u$') then
-        return 'currency'
-    end
-
-    if not project or not is_key(2, 'limits', ':' .. currency)
-       or not is_key(3, 'stop') or not is_key(4, 'era')
-       or not is_key(5, 'open')
-    then
-        return 'keys'
-    end
-
-    return not is_offset(offset) and 'offset'
-           or default ~= 'allow' and default ~= 'deny' and 'default'
-           or not is_ttl(ttl) and 'ttl'
-end
-
-
-local function bad_payout(p)
-    return not p.id and 'key'
-           or (not is_integer(p.amount_text) or p.amount_text == '0')
-              and 'amount'
-           or not find(p.endpoint, '^[^%s%c]+$') and 'endpoint'
-           or not find(p.digest, '^%w+$') and 'digest'
-           or (not find(p.copy, '^[%w-]+$') or #p.copy > 48) and 'copy'
-end
-
-
-local function payout_at(i)
-    local at = FIRST + EACH * (i - 1)
-    local p = { key = KEYS[FIRST + i], amount_text = ARGV[at + 1],
-                endpoint = ARGV[at + 2], digest = ARGV[at + 3],
-                copy = ARGV[at + 4] }
-
-    p.id = payment_of(p.key)
-
-    local bad = bad_payout(p)
-
-    if bad then
-        p.verdict = { 'bad_argument', bad }
-
-    else
-        p.amount = value(p.amount_text)
-    end
-
-    return p
-end
-
-
--- what holds for all payouts of the call: a verdict, or nil
-
-local function read_ledger()
-    now = call('TIME')[1] + 0
-    era, fresh_era = era_read(era_key)
-
-    if not era then
-        return 'bad_layout'
-    end
-
-    local stop = call('HMGET', stop_key, '*', currency)
-
-    if stop[1] or stop[2] then
-        return { 'stopped', stop[1] and '*' or currency, stop[1] or stop[2] }
-    end
-
-    local list = call('HGETALL', limits_key)
-
-    local field, what
-
-    limits, field, what = limits_read(list, now)
-
-    if not limits then
-        closed = { 'bad_limit', field, what }
-
-    elseif #list == 0 and default ~= 'allow' then
-        closed = 'no_limits'
-    end
-
-    local text = call('HGET', used_key, currency)
-
-    used, is_first = used_read(text, now, offset), not text
-
-    return not used and { 'bad_total', currency } or nil
-end
-
-
--- nil where the amount fits; the later windows go last: to wait for an earlier
--- end would be in vain.  What is counted already passes without limits, too.
-
-local function refusal(amount, more)
-    if closed then
-        return closed
-    end
-
-    if limits.min and less(amount, limits.min) then
-        return { 'limit_min', digits(limits.min) }
-    end
-
-    if limits.max and less(limits.max, amount) then
-        return { 'limit_max', digits(limits.max) }
-    end
-
-    local verdict
-
-    for i, row in ipairs(WINDOWS) do
-        local window = row[1]
-        local limit, most = limits[window], limits[window .. '_count']
-        local sum = add(used.sums[i], more)
-
-        if most and not less(used.counts[i], most) then
-            verdict = { 'limit_' .. window .. '_count', i, digits(most),
-                        digits(used.counts[i]) }
+    local function bad_call()
+        if count < 1 or count > MOST or not project then
+            return 'keys'
         end
 
-        if limit and less(limit, sum) then
-            verdict = { 'limit_' .. window, i, digits(limit),
-                        digits(used.sums[i]) }
-
-        elseif less(MAX, sum) then
-            verdict = { 'overflow', window }
+        if #ARGV ~= FIRST + EACH * count then
+            return 'arguments'
         end
+
+        if not find(currency, '^%u%u%u$') then
+            return 'currency'
+        end
+
+        if not is_key(2, 'limits', ':' .. currency) or not is_key(3, 'stop')
+           or not is_key(4, 'era') or not is_key(5, 'open')
+        then
+            return 'keys'
+        end
+
+        return default ~= 'allow' and default ~= 'deny' and 'default'
+               or bad_times(offset, ttl)
     end
 
-    if verdict and verdict[3] then
-        verdict[2] = windows_left(now, offset)[verdict[2]]
+
+    local function bad_payout(key, amount, endpoint, digest, copy)
+        return not payment_of(key) and 'key'
+               or (not is_integer(amount) or amount == '0') and 'amount'
+               or not find(endpoint, '^[^%s%c]+$') and 'endpoint'
+               or not find(digest, '^%w+$') and 'digest'
+               or (not find(copy, '^[%w-]+$') or #copy > 48) and 'copy'
     end
 
-    return verdict
-end
+
+    -- what holds for all payouts of the call: a verdict, or nil
+
+    local function read_ledger()
+        now = call('TIME')[1] + 0
+        era, ledger = era_read(era_key)
+
+        if not era then
+            return 'bad_layout'
+        end
+
+        local stop = call('HMGET', stop_key, '*', currency)
+
+        if stop[1] or stop[2] then
+            return { 'stopped', stop[1] and '*' or currency, stop[1] or stop[2] }
+        end
+
+        local list = call('HGETALL', limits_key)
+        local field, what
+
+        limits, field, what = limits_read(list, now)
+
+        if not limits then
+            closed = { 'bad_limit', field, what }
+
+        elseif #list == 0 and default ~= 'allow' then
+            closed = 'no_limits'
+        end
+
+        local text = call('HGET', used_key, currency)
+
+        used, is_first = used_read(text, now, offset), not text
+
+        return not used and { 'bad_total', currency } or nil
+    end
 
 
-local function payout_text(p)
-    return p.amount_text .. ' ' .. currency .. ' ' .. p.endpoint .. ' '
-           .. used.window
-end
+    -- nil where the amount fits; the later windows go last: to wait for an earlier
+    -- end would be in vain.  What is counted already passes without limits, too.
 
+    local function refusal(amount, more)
+        if closed then
+            return closed
+        end
 
--- an entry that has not been there
+        if limits.min and less(amount, limits.min) then
+            return { 'limit_min', digits(limits.min) }
+        end
 
-local function reserve_first(p)
-    local verdict = refusal(p.amount, p.amount)
+        if limits.max and less(limits.max, amount) then
+            return { 'limit_max', digits(limits.max) }
+        end
 
-    if verdict then
+        local verdict, at
+
+        for i = 1, #WINDOWS do
+            local limit, most = limits[WINDOWS[i]], limits[COUNTS[i]]
+            local sum = add(used.sums[i], more)
+
+            if most and not less(used.counts[i], most) then
+                verdict, at = { 'limit_' .. COUNTS[i], 0, digits(most),
+                                digits(used.counts[i]) }, i
+            end
+
+            if limit and less(limit, sum) then
+                verdict, at = { 'limit_' .. WINDOWS[i], 0, digits(limit),
+                                digits(used.sums[i]) }, i
+
+            elseif less(MAX, sum) then
+                verdict, at = { 'overflow', WINDOWS[i] }, nil
+            end
+        end
+
+        if at then
+            local _, left = calendar(now, offset)
+
+            verdict[2] = left[at]
+        end
+
         return verdict
     end
 
-    used_move(used, used.window, 0, p.amount)
 
-    return 'ok'
-end
-
-
--- a copy more; what that adds to the amount counted is checked like a payout
-
-local function reserve_again(p, e)
-    local was, before = entry.find(e, p.copy), e.counted
-
-    if was and was ~= 'open' then
-        return 'void'
+    local function payout_text(amount, endpoint)
+        return amount .. ' ' .. currency .. ' ' .. endpoint .. ' ' .. used.window
     end
 
-    if before ~= 0 and (e.digest ~= p.digest or e.amount ~= p.amount
-                        or e.currency ~= currency
-                        or e.endpoint ~= p.endpoint)
-    then
-        return { 'duplicate', e.state }
-    end
 
-    if was then
-        return 'repeat'
-    end
+    -- what concerns entries that are there already
 
-    if #e.open >= entry.max_open then
-        return 'busy'
-    end
-
-    if before == 0 then
-        if #e.ops + #e.past >= entry.max_tried then
-            return 'worn'
-        end
-
-        local verdict = refusal(p.amount, p.amount)
-
-        if verdict then
-            return verdict
-        end
-
-        if e.payout then
-            entry.begin(e)
-        end
-
-        e.digest = p.digest
-        entry.set(e, payout_text(p))
-    end
-
-    e.open[#e.open + 1] = { p.copy, format('%.0f', now) }
-    entry.derive(e)
-
-    if before ~= 0 and less(before, e.counted) then
-        local verdict = refusal(p.amount, minus(e.counted, before))
-
-        if verdict then
-            table.remove(e.open)
-            entry.derive(e)
-
-            return verdict
-        end
-    end
-
-    used_move(used, e.window, before, e.counted)
-    e.changed = true
-
-    return before == 0 and 'ok' or 'repeat'
-end
+    local function slow_part()
+-- @include entry
 
 
-local entries = {}
+        -- a copy more; what that adds to what is counted is checked like a payout
 
+        local function add_copy(e, copy, amount)
+            local before = e.counted
 
-local function decide(p)
-    local e = entries[p.key]
+            e.open[#e.open + 1] = { copy, digits(now) }
+            derive(e)
 
-    if not e then
-        local state = redis.pcall('HGET', p.key, 'state')
+            if before ~= 0 and less(before, e.counted) then
+                local verdict = refusal(amount, minus(e.counted, before))
 
-        if type(state) == 'table' then
-            return 'bad_entry'
-        end
+                if verdict then
+                    table.remove(e.open)
+                    derive(e)
 
-        if not state then
-            local verdict = reserve_first(p)
-
-            if verdict == 'ok' then
-                entries[p.key] = p
+                    return verdict
+                end
             end
 
-            return verdict
+            used_move(used, e.window, before, e.counted)
+            e.changed = true
+
+            return before == 0 and 'ok' or 'repeat'
         end
+
+
+        local function begin(e, amount, endpoint, digest)
+            if #e.ops + #e.past >= MAX_TRIED then
+                return 'worn'
+            end
+
+            local verdict = refusal(value(amount), value(amount))
+
+            if verdict then
+                return verdict
+            end
+
+            if e.payout then
+                attempt_begin(e)
+            end
+
+            e.digest = digest
+            payout_set(e, payout_text(amount, endpoint))
+        end
+
+
+        local function reserve(e, amount, endpoint, digest, copy)
+            local was = copy_find(e, copy)
+
+            if was and was ~= 'open' then
+                return 'void'
+            end
+
+            if e.counted ~= 0
+               and (e.digest ~= digest or e.amount ~= value(amount)
+                    or e.currency ~= currency or e.endpoint ~= endpoint)
+            then
+                return { 'duplicate', e.state }
+            end
+
+            if was then
+                return 'repeat'
+            end
+
+            if #e.open >= MAX_OPEN then
+                return 'busy'
+            end
+
+            local verdict = e.counted == 0 and begin(e, amount, endpoint, digest)
+
+            return verdict or add_copy(e, copy, value(amount))
+        end
+
+
+        return { read = entry_read, new = entry_new, write = entry_write,
+                 reserve = reserve }
     end
 
-    entry = entry or entry_part()
+
+    -- entries of this call by key: the number of the payout where it is the first,
+    -- or what the slow part has made of it
+
+    local entries = {}
+
 
     -- one that this call has made is read as if it had been written
 
-    if e and e.copy then
-        e = entry.new({ 'reserved', payout_text(e), e.digest, e.amount_text,
-                        e.copy .. '@' .. format('%.0f', now) }, now)
+    local function entry_of(key)
+        local first = entries[key]
+
+        if type(first) ~= 'number' then
+            return first or slow.read(key, now)
+        end
+
+        local at = FIRST + EACH * (first - 1)
+        local e = slow.new({ state = 'reserved', digest = ARGV[at + 3],
+                             payout = payout_text(ARGV[at + 1], ARGV[at + 2]),
+                             counted = ARGV[at + 1],
+                             copies = ARGV[at + 4] .. '@' .. digits(now) }, now)
+
         e.was, e.changed = {}, true
 
-    elseif not e then
-        e = entry.read(p.key, now)
+        return e
     end
 
-    entries[p.key] = e
 
-    if not e.payout and e.counted ~= 0 then
-        return 'bad_entry'
-    end
+    local function decide(i)
+        local key, at = KEYS[FIRST + i], FIRST + EACH * (i - 1)
+        local amount, endpoint, digest, copy = ARGV[at + 1], ARGV[at + 2],
+                                               ARGV[at + 3], ARGV[at + 4]
+        local bad = bad_payout(key, amount, endpoint, digest, copy)
 
-    return reserve_again(p, e)
-end
-
-
-local function write_first(p)
-    call('HSET', p.key, 'state', 'reserved', 'payout', payout_text(p),
-         'digest', p.digest, 'counted', p.amount_text,
-         'copies', p.copy .. '@' .. format('%.0f', now))
-
-    if era ~= '' then
-        call('HSET', p.key, 'era', era)
-    end
-end
-
-
--- the index first: where it is no sorted set, nothing has been written
-
-local function write_all()
-    local list, n = {}, 0
-
-    for key, e in pairs(entries) do
-        if e.copy or e.changed then
-            list[n + 1], list[n + 2] = now + CHECK, payment_of(key)
-            n = n + 2
-        end
-    end
-
-    -- also a currency of which all is refused stands in KEYS[1]
-    if n == 0 and (closed or not is_first) then
-        return 0
-    end
-
-    if n > 0 then
-        call('ZADD', open_key, 'NX', unpack(list))
-    end
-
-    local seq = era_step(era_key, fresh_era)
-
-    call('HSET', used_key, currency, used_text(used))
-
-    for key, e in pairs(entries) do
-        if e.copy then
-            write_first(e)
-
-        elseif e.changed then
-            e.era = era ~= '' and era or e.era
-            entry.write(key, payment_of(key), e, open_key, now)
+        if bad then
+            return { 'bad_argument', bad }
         end
 
-        if e.copy or e.changed then
-            call('EXPIRE', key, ttl)
+        local state = entries[key] or redis.pcall('HGET', key, 'state')
+
+        if not state then
+            local more = value(amount)
+            local verdict = refusal(more, more)
+
+            if not verdict then
+                used_move(used, used.window, 0, more)
+                entries[key] = i
+            end
+
+            return verdict or 'ok'
         end
+
+        if type(state) == 'table' and state.err then
+            return 'bad_entry'
+        end
+
+        slow = slow or slow_part()
+
+        local e = entry_of(key)
+
+        entries[key] = e
+
+        if not e.payout and e.counted ~= 0 then
+            return 'bad_entry'
+        end
+
+        return slow.reserve(e, amount, endpoint, digest, copy)
     end
 
-    return seq
-end
 
+    local function write_first(i)
+        local key, at = KEYS[FIRST + i], FIRST + EACH * (i - 1)
+        local amount = ARGV[at + 1]
 
-local bad = bad_call()
-local reply, all = {}, bad and { 'bad_argument', bad }
+        call('HSET', key, 'state', 'reserved', 'payout',
+             payout_text(amount, ARGV[at + 2]), 'digest', ARGV[at + 3],
+             'copies', ARGV[at + 4] .. '@' .. digits(now))
 
-if not bad then
-    all = read_ledger()
-end
+        if era ~= '' then
+            call('HSET', key, 'era', era)
+        end
 
-for i = 1, math.max(count, 1) do
-    local verdict = all
-
-    if not all then
-        local p = payout_at(i)
-
-        verdict = p.verdict or decide(p)
+        call('EXPIRE', key, ttl)
     end
 
-    reply[i] = verdict
+
+    -- the index first: where it is no sorted set, nothing has been written
+
+    local function write_all()
+        local list, n = {}, 0
+
+        for key, e in pairs(entries) do
+            if type(e) == 'number' or e.changed then
+                list[n + 1], list[n + 2] = now + CHECK, payment_of(key)
+                n = n + 2
+            end
+        end
+
+        -- also a currency of which all is refused stands in KEYS[1]
+        if n == 0 and (closed or not is_first) then
+            return 0
+        end
+
+        if n > 0 then
+            call('ZADD', open_key, 'NX', unpack(list))
+        end
+
+        local seq = era_step(era_key, ledger)
+
+        call('HSET', used_key, currency, used_text(used))
+
+        for key, e in pairs(entries) do
+            if type(e) == 'number' then
+                write_first(e)
+
+            elseif e.changed then
+                e.era = era ~= '' and era or e.era
+                slow.write(key, payment_of(key), e, open_key, now,
+                           function() end)
+                call('EXPIRE', key, ttl)
+            end
+        end
+
+        return seq
+    end
+
+
+    local bad, reply = bad_call(), {}
+    local all = bad and { 'bad_argument', bad }
+
+    if not bad then
+        all = read_ledger()
+    end
+
+    for i = 1, math.max(count, 1) do
+        reply[i] = all or decide(i)
+    end
+
+    local n, seq = #reply, all and 0 or write_all()
+
+    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] =
+        used and used.window or '', era or '', seq, name or ''
+
+    return reply
 end
 
-local seq = all and 0 or write_all()
-local n = #reply
 
-reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] =
-    used and used.window or '', era or '', seq, name
-
-return reply
+return usual() or general()

@@ -7,7 +7,7 @@
 --      5  dry used    gate:dry:used:{PID}
 --      6  dry open    gate:dry:open:{PID}
 --      7  dry entry   gate:dry:payout:{PID}:<payment_id>: of a payout that was
---                     only counted by a dry run
+--                     counted by a dry run
 --      8  mark        gate:callback:{PID}:<payment_id>:<digest>
 --      9  lane        gate:lane:{PID}:<payment_id>, which a delivery under way
 --                     has, so that no other callback about the payment
@@ -58,304 +58,422 @@
 --              (paid in another one: amounts not looked at), dry (the entry is
 --              that of a dry run)
 
+-- The usual callback: the only copy of a payout was accepted, and its one
+-- operation is under way, or has paid all.  Returns nil where any of it is
+-- otherwise; nothing has been written then.
+
+local function usual()
+    local call, find = redis.call, string.find
+    local used_key, era_key, open_key, entry_key, dry_used, dry_open,
+          dry_entry, mark_key, lane_key, stream_key = unpack(KEYS)
+    local name, offset, ttl, status, told, sum, currency, _, owner, ms =
+        unpack(ARGV)
+    local base, project = (used_key or ''):match('^(.*:)used:({%d+})$')
+    local id, word, paid, size = (told or ''):match(
+                                     '^([%w._-]+)=(%l+)/(%d*)/?(%d*)$')
+
+    if not id or #id > 32 or not base or stream_key or not lane_key
+       or #ARGV ~= 16 or owner == '' or ARGV[14] == ''
+    then
+        return nil
+    end
+
+    local payment = project .. ':' .. ARGV[14]
+
+    if entry_key ~= base .. 'payout:' .. payment
+       or era_key ~= base .. 'era:' .. project
+       or open_key ~= base .. 'open:' .. project
+       or dry_used ~= base .. 'dry:used:' .. project
+       or dry_open ~= base .. 'dry:open:' .. project
+       or dry_entry ~= base .. 'dry:payout:' .. payment
+       or mark_key:sub(1, #base + #payment + 10)
+          ~= base .. 'callback:' .. payment .. ':'
+       or lane_key ~= base .. 'lane:' .. payment
+       or not find(offset, '^-?%d+$') or #offset > 6
+       or not find(ttl, '^[1-9]%d*$') or #ttl > 10 or ttl + 0 < 1036800
+       or not find(ms, '^%d+$') or not find(ARGV[11], '^%d+$')
+       or not find(ARGV[12], '^%d+$') or call('GET', mark_key)
+       or call('GET', lane_key) or call('EXISTS', dry_entry) == 1
+    then
+        return nil
+    end
+
+    local era = call('HGET', era_key, 'era')
+    local list, was = call('HGETALL', entry_key), {}
+
+    for i = 1, #list, 2 do
+        was[list[i]] = list[i + 1]
+    end
+
+    -- and no other field than these
+    local rest = #list / 2 - (was.ops and 1 or 0) - (was.status and 1 or 0)
+    local amount, money = (was.payout or ''):match('^(%d+) (%u+) ')
+
+    if not era or era ~= '2' .. (was.era and ' ' .. was.era or '')
+       or was.state ~= 'accepted' or rest ~= (was.era and 5 or 4)
+       or not was.digest or not find(was.copies or '', '^[%w-]+=a$')
+       or money ~= currency or #amount > 15
+    then
+        return nil
+    end
+
+    local said = 'updated'
+
+    if status == 'success' and word == 'success' then
+        if paid ~= amount or (size ~= amount and size ~= '')
+           or (sum ~= amount and sum ~= '')
+           or (was.ops and was.ops ~= id .. '=pending/0')
+        then
+            return nil
+        end
+
+        said = 'settled'
+
+        call('HSET', entry_key, 'state', 'success', 'ops',
+             id .. '=success/' .. amount)
+
+        if was.status then
+            call('HDEL', entry_key, 'status')
+        end
+
+        call('ZREM', open_key, ARGV[14])
+
+    elseif word == 'pending' and not was.ops
+           and (status == 'processing' or status == 'awaiting retry'
+                or status == 'awaiting clarification')
+    then
+        call('HSET', entry_key, 'ops', id .. '=pending/0', 'status', status)
+
+    else
+        return nil
+    end
+
+    local seq = call('HINCRBY', era_key, 'seq', 1)
+
+    call('EXPIRE', entry_key, ttl)
+    call('SET', mark_key, owner, 'PX', ms)
+    call('SET', lane_key, owner, 'PX', ms)
+
+    return { 'forward', said, 'accepted',
+             said == 'settled' and 'success' or 'accepted', amount, '', '',
+             era:sub(3), seq, name }
+end
+
+
+-- All others.
+
+local function general()
 -- @include number
+-- @include rows
 -- @include windows
 -- @include call
 -- @include entry
 
 
-local name, offset, ttl, status, told, sum, currency, complete, owner =
-    unpack(ARGV, 1, 9)
-local used_key, era_key, open_key, entry_key = unpack(KEYS, 1, 4)
-local mark_key, lane_key, stream_key = KEYS[8], KEYS[9], KEYS[10]
-local now, era, seq, fresh_era
+    local name, offset, ttl, status, told, sum, currency, complete, owner =
+        unpack(ARGV, 1, 9)
+    local used_key, era_key, open_key, entry_key = unpack(KEYS, 1, 4)
+    local mark_key, lane_key, stream_key = KEYS[8], KEYS[9], KEYS[10]
+    local now, era, seq, ledger
 
-local WORDS = {
-    ['processing'] = 'pending', ['awaiting retry'] = 'pending',
-    ['awaiting clarification'] = 'pending', success = 'success',
-    decline = 'decline', error = 'error', reversed = 'reversed',
-    partially_paid_out = 'partial'
-}
+    local WORDS = {
+        ['processing'] = 'pending', ['awaiting retry'] = 'pending',
+        ['awaiting clarification'] = 'pending', success = 'success',
+        decline = 'decline', error = 'error', reversed = 'reversed',
+        partially_paid_out = 'partial'
+    }
 
-local OPERATION = '^([%w._-]+)=(%l+)/(%d*)/?(%d*)$'
+    local OPERATION = '^([%w._-]+)=(%l+)/(%d*)/?(%d*)$'
 
 
-local function bad_call()
-    if not payment_of(entry_key or '') or not is_key(2, 'era')
-       or not is_key(3, 'open') or #KEYS < 9 or not is_key(5, 'dry:used')
-       or not is_key(6, 'dry:open')
-       or not find(KEYS[7], ':dry:payout:' .. project .. ':', 1, true)
-       or not find(mark_key, ':callback:' .. project .. ':', 1, true)
-       or not find(lane_key, ':lane:' .. project .. ':', 1, true)
-    then
-        return 'keys'
+    local function bad_call()
+        if #KEYS < 9 or not project or not payment_of(entry_key)
+           or not is_key(2, 'era') or not is_key(3, 'open') or not is_key(5, 'dry:used')
+           or not is_key(6, 'dry:open')
+           or not find(KEYS[7], ':dry:payout:' .. project .. ':', 1, true)
+           or not find(mark_key, ':callback:' .. project .. ':', 1, true)
+           or not find(lane_key, ':lane:' .. project .. ':', 1, true)
+        then
+            return 'keys'
+        end
+
+        return #ARGV ~= 16 and 'arguments' or bad_times(offset, ttl)
+               or sum ~= '' and not is_integer(sum) and 'sum'
+               or not find(ARGV[10], '^%d+$') and 'lock'
+               or not find(ARGV[11], '^%d+$') and 'mark'
+               or not find(ARGV[12], '^%d+$') and 'cap'
     end
 
-    return #ARGV ~= 16 and 'arguments' or not is_offset(offset) and 'offset'
-           or not is_ttl(ttl) and 'ttl'
-           or sum ~= '' and not is_integer(sum) and 'sum'
-           or not find(ARGV[10], '^%d+$') and 'lock'
-           or not find(ARGV[11], '^%d+$') and 'mark'
-           or not find(ARGV[12], '^%d+$') and 'cap'
-end
+
+    -- a list of the operations told, or nil
+
+    local function told_read()
+        local list = {}
+
+        for word in told:gmatch('%S+') do
+            local id, what, paid, size = word:match(OPERATION)
+
+            if not id or not RANK[what] or what == 'freed' or #id > 32
+               or (paid ~= '' and not is_integer(paid))
+               or (size ~= '' and not is_integer(size)) or #list == MAX_OPS
+            then
+                return nil
+            end
+
+            list[#list + 1] = { id = id, status = what, paid = paid, size = size }
+        end
+
+        return list
+    end
 
 
--- a list of the operations told, or nil
+    -- what an operation has paid, and what it was to pay, as the entry has it: a
+    -- payment that has succeeded has paid its sum in full
 
-local function told_read()
-    local list = {}
+    local function amounts(e, op)
+        local paid = op.paid ~= '' and value(op.paid) or nil
+        local size = op.size ~= '' and value(op.size) or nil
 
-    for word in told:gmatch('%S+') do
-        local id, what, paid, size = word:match(OPERATION)
+        if op.status == 'success' then
+            local full = sum ~= '' and value(sum) or paid or e.amount
 
-        if not id or not RANK[what] or what == 'freed' or #id > 32
-           or (paid ~= '' and not is_integer(paid))
-           or (size ~= '' and not is_integer(size)) or #list == MAX_OPS
-        then
+            return paid or full, full
+        end
+
+        if op.status == 'partial' then
+            return paid or 0, size or paid or 0
+        end
+
+        return 0, op.status ~= 'pending' and size or 0
+    end
+
+
+    local ORDER = { stale = 1, again = 2, updated = 3, settled = 4 }
+
+
+    -- notes all operations in the entry; returns what is the most of it
+
+    local function note_all(e, list)
+        local most = 'stale'
+
+        for _, op in ipairs(list) do
+            local paid, size = amounts(e, op)
+            local said = op_note(e, op.id, op.status, paid, size)
+
+            most = ORDER[said] > ORDER[most] and said or most
+        end
+
+        if #list == 0 and WORDS[status] == 'pending' then
+            e.exists, most = '1', 'updated'
+        end
+
+        -- nothing of the payment is left that could still pay
+        if complete == '1' and #e.open == 0 then
+            e.complete = is_closed(e.ops) and '1' or nil
+            e.freed, e.accepted, e.lost, e.exists, e.full = 0, 0, 0, nil
+
+            for _, copy in ipairs(e.done) do
+                copy[2] = 'r'
+            end
+        end
+
+        return most
+    end
+
+
+    -- ledger, from, to, counted, notes; nil where the total cannot be read
+
+    local function settle(keys, list)
+        local e = entry_read(keys.entry, now)
+
+        if not e or not e.payout then
+            return { 'unknown', '', '', '', '' }
+        end
+
+        local notes = {}
+
+        if currency ~= '' and currency ~= e.currency then
+            notes[1], sum = 'currency', ''
+
+            for _, op in ipairs(list) do
+                op.paid, op.size = '', ''
+            end
+        end
+
+        local before, from = e.counted, e.state
+        local said = note_all(e, list)
+
+        derive(e)
+
+        local used = e.counted ~= before
+                     and used_read(call('HGET', keys.used, e.currency), now, offset)
+
+        if used == nil then
             return nil
         end
 
-        list[#list + 1] = { id = id, status = what, paid = paid, size = size }
+        if said ~= 'stale' then
+            -- the state tells it where the two are one
+            e.status = status ~= e.state and status or nil
+        end
+
+        e.era = era ~= '' and era or e.era
+
+        local function first()
+            seq = seq or era_step(era_key, ledger)
+
+            if used then
+                used_move(used, e.window, before, e.counted)
+                call('HSET', keys.used, e.currency, used_text(used))
+            end
+        end
+
+        if entry_write(keys.entry, payment_of(entry_key), e, keys.open, now,
+                       first)
+        then
+            call('EXPIRE', keys.entry, ttl)
+        end
+
+        if less(before, e.counted) and not WAITS[from] then
+            notes[#notes + 1] = 'recounted'
+        end
+
+        if said == 'settled' and e.state == 'success' and e.counted ~= e.amount then
+            notes[#notes + 1] = 'adjusted'
+        end
+
+        return { said, from, e.state, digits(e.counted),
+                 table.concat(notes, ' ') }
     end
 
-    return list
-end
 
+    local function append()
+        local time = call('TIME')
+        local received = format('%.0f', time[1] * 1000
+                                        + math.floor(time[2] / 1000))
+        local args = { 'project_id', ARGV[13], 'payment_id', ARGV[14], 'status',
+                       ARGV[15], 'body', ARGV[16], 'received', received }
 
--- what an operation has paid, and what it was to pay, as the entry has it: a
--- payment that has succeeded has paid its sum in full
+        if ARGV[12] == '0' then
+            return call('XADD', stream_key, '*', unpack(args))
+        end
 
-local function amounts(e, op)
-    local paid = op.paid ~= '' and value(op.paid) or nil
-    local size = op.size ~= '' and value(op.size) or nil
-
-    if op.status == 'success' then
-        local full = sum ~= '' and value(sum) or paid or e.amount
-
-        return paid or full, full
+        return call('XADD', stream_key, 'MAXLEN', '~', ARGV[12], '*', unpack(args))
     end
 
-    if op.status == 'partial' then
-        return paid or 0, size or paid or 0
+
+    local function reply(verdict, result, extra)
+        return { verdict, result[1] or '', result[2] or '', result[3] or '',
+                 result[4] or '', result[5] or '', extra or '', era or '',
+                 seq or 0, name }
     end
 
-    return 0, op.status ~= 'pending' and size or 0
-end
 
+    -- a verdict and milliseconds where another delivery goes before this one
 
-local ORDER = { stale = 1, again = 2, updated = 3, settled = 4 }
+    local function held_by_other()
+        local mark = call('GET', mark_key)
 
+        if mark == 'delivered' then
+            return 'duplicate'
+        end
 
--- notes all operations in the entry; returns what is the most of it
+        if mark and mark ~= owner then
+            return 'busy', call('PTTL', mark_key)
+        end
 
-local function note_all(e, list)
-    local most = 'stale'
+        -- a stream keeps the order by itself
+        local other = not stream_key and ARGV[14] ~= '' and call('GET', lane_key)
 
-    for _, op in ipairs(list) do
-        local paid, size = amounts(e, op)
-        local said = op_note(e, op.id, op.status, paid, size)
-
-        most = ORDER[said] > ORDER[most] and said or most
-    end
-
-    if #list == 0 and WORDS[status] == 'pending' then
-        e.exists, most = '1', 'updated'
-    end
-
-    -- nothing of the payment is left that could still pay
-    if complete == '1' and #e.open == 0 then
-        e.complete = is_closed(e.ops) and '1' or nil
-        e.freed, e.accepted, e.lost, e.exists, e.full = 0, 0, 0, nil
-
-        for _, copy in ipairs(e.done) do
-            copy[2] = 'r'
+        if other and other ~= owner then
+            return 'busy', call('PTTL', lane_key)
         end
     end
 
-    return most
-end
 
-
--- ledger, from, to, counted, notes; nil where the total cannot be read
-
-local function settle(keys, list)
-    local e = entry_read(keys.entry, now)
-
-    if not e or not e.payout then
-        return { 'unknown', '', '', '', '' }
-    end
-
-    local notes = {}
-
-    if currency ~= '' and currency ~= e.currency then
-        notes[1], sum = 'currency', ''
-
-        for _, op in ipairs(list) do
-            op.paid, op.size = '', ''
+    local function settle_one(list)
+        if not WORDS[status] then
+            return { 'ignored' }
         end
-    end
 
-    local before, from = e.counted, e.state
-    local said = note_all(e, list)
+        local result = settle({ used = used_key, open = open_key,
+                                entry = entry_key }, list)
 
-    derive(e)
-
-    local used = e.counted ~= before
-                 and used_read(call('HGET', keys.used, e.currency), now, offset)
-
-    if used == nil then
-        return nil
-    end
-
-    seq = seq or era_step(era_key, fresh_era)
-
-    if used then
-        used_move(used, e.window, before, e.counted)
-        call('HSET', keys.used, e.currency, used_text(used))
-    end
-
-    if said ~= 'stale' then
-        e.status = status
-    end
-
-    e.era = era ~= '' and era or e.era
-
-    if entry_write(keys.entry, payment_of(entry_key), e, keys.open, now) then
-        call('EXPIRE', keys.entry, ttl)
-    end
-
-    if less(before, e.counted) and not WAITS[from] then
-        notes[#notes + 1] = 'recounted'
-    end
-
-    if said == 'settled' and e.state == 'success' and e.counted ~= e.amount then
-        notes[#notes + 1] = 'adjusted'
-    end
-
-    return { said, from, e.state, digits(e.counted),
-             table.concat(notes, ' ') }
-end
-
-
-local function append()
-    local time = call('TIME')
-    local received = format('%.0f', time[1] * 1000
-                                    + math.floor(time[2] / 1000))
-    local args = { 'project_id', ARGV[13], 'payment_id', ARGV[14], 'status',
-                   ARGV[15], 'body', ARGV[16], 'received', received }
-
-    if ARGV[12] == '0' then
-        return call('XADD', stream_key, '*', unpack(args))
-    end
-
-    return call('XADD', stream_key, 'MAXLEN', '~', ARGV[12], '*', unpack(args))
-end
-
-
-local function reply(verdict, result, extra)
-    return { verdict, result[1] or '', result[2] or '', result[3] or '',
-             result[4] or '', result[5] or '', extra or '', era or '',
-             seq or 0, name }
-end
-
-
--- a verdict and milliseconds where another delivery goes before this one
-
-local function held_by_other()
-    local mark = call('GET', mark_key)
-
-    if mark == 'delivered' then
-        return 'duplicate'
-    end
-
-    if mark and mark ~= owner then
-        return 'busy', call('PTTL', mark_key)
-    end
-
-    -- a stream keeps the order by itself
-    local other = not stream_key and ARGV[14] ~= '' and call('GET', lane_key)
-
-    if other and other ~= owner then
-        return 'busy', call('PTTL', lane_key)
-    end
-end
-
-
-local function settle_one(list)
-    if not WORDS[status] then
-        return { 'ignored' }
-    end
-
-    local result = settle({ used = used_key, open = open_key,
-                            entry = entry_key }, list)
-
-    if result and result[1] == 'unknown' and call('EXISTS', KEYS[7]) == 1 then
-        result = settle({ used = KEYS[5], open = KEYS[6], entry = KEYS[7] },
-                        list)
-
-        if result and result[1] ~= 'unknown' then
-            result[5] = result[5] == '' and 'dry' or result[5] .. ' dry'
+        if call('EXISTS', KEYS[7]) == 0 or not result then
+            return result
         end
-    end
 
-    return result
-end
+        local dry = settle({ used = KEYS[5], open = KEYS[6],
+                             entry = KEYS[7] }, list)
 
-
-local function take(list)
-    if owner ~= '' then
-        local verdict, wait = held_by_other()
-
-        if verdict then
-            return reply(verdict, {}, wait)
+        if not dry or result[1] ~= 'unknown' or dry[1] == 'unknown' then
+            return result
         end
+
+        dry[5] = dry[5] == '' and 'dry' or dry[5] .. ' dry'
+
+        return dry
     end
 
-    now = call('TIME')[1] + 0
 
-    local result = settle_one(list)
+    local function take(list)
+        if owner ~= '' then
+            local verdict, wait = held_by_other()
 
-    if not result then
-        return reply('bad', {}, 'total')
-    end
+            if verdict then
+                return reply(verdict, {}, wait)
+            end
+        end
 
-    if result[1] == 'stale' and owner ~= '' then
-        return reply('stale', result)
-    end
+        now = call('TIME')[1] + 0
 
-    if stream_key then
-        local id = append()
+        local result = settle_one(list)
+
+        if not result then
+            return reply('bad', {}, 'total')
+        end
+
+        if result[1] == 'stale' and owner ~= '' then
+            return reply('stale', result)
+        end
+
+        if stream_key then
+            local id = append()
+
+            if owner ~= '' then
+                call('SET', mark_key, 'delivered', 'EX', ARGV[11])
+            end
+
+            return reply('streamed', result, id)
+        end
 
         if owner ~= '' then
-            call('SET', mark_key, 'delivered', 'EX', ARGV[11])
+            call('SET', mark_key, owner, 'PX', ARGV[10])
+
+            if ARGV[14] ~= '' then
+                call('SET', lane_key, owner, 'PX', ARGV[10])
+            end
         end
 
-        return reply('streamed', result, id)
+        return reply('forward', result)
     end
 
-    if owner ~= '' then
-        call('SET', mark_key, owner, 'PX', ARGV[10])
 
-        if ARGV[14] ~= '' then
-            call('SET', lane_key, owner, 'PX', ARGV[10])
-        end
+    local bad = bad_call()
+    local list = not bad and told_read()
+
+    if bad or not list then
+        return reply('bad', {}, bad or 'operations')
     end
 
-    return reply('forward', result)
+    era, ledger = era_read(era_key)
+
+    if not era then
+        return reply('bad', {}, 'layout')
+    end
+
+    return take(list)
 end
 
 
-local bad = bad_call()
-local list = not bad and told_read()
-
-if bad or not list then
-    return reply('bad', {}, bad or 'operations')
-end
-
-era, fresh_era = era_read(era_key)
-
-if not era then
-    return reply('bad', {}, 'layout')
-end
-
-return take(list)
+return usual() or general()

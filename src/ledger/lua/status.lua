@@ -22,6 +22,7 @@
 -- and max, which are the first and have neither used nor left.
 
 -- @include number
+-- @include rows
 -- @include windows
 -- @include limits
 -- @include call
@@ -29,8 +30,9 @@
 
 local name, currency, offset = unpack(ARGV)
 
-if #ARGV ~= 3 or #KEYS ~= 4 or not find(currency, '^%u%u%u$')
-   or not is_offset(offset) or not is_key(2, 'limits', ':' .. currency)
+if #ARGV ~= 3 or #KEYS ~= 4 or not project
+   or not find(currency, '^%u%u%u$') or not find(offset, '^-?%d+$')
+   or #offset > 6 or not is_key(2, 'limits', ':' .. currency)
    or not is_key(3, 'stop') or not is_key(4, 'era')
 then
     return { 'bad_argument', ARGV[1] or '' }
@@ -38,11 +40,12 @@ end
 
 local now = call('TIME')[1] + 0
 local used = used_read(call('HGET', KEYS[1], currency), now, offset)
-local left = windows_left(now, offset)
+local _, left = calendar(now, offset)
 local stop = call('HMGET', KEYS[3], '*', currency)
 local era = call('HMGET', KEYS[4], 'era', 'seq')
 local reply = { call('EXISTS', KEYS[2]) == 1 and 'ok' or 'no_limits', now,
-                stop[1] or stop[2] or '', era[1] or '', era[2] or '0', 0 }
+                stop[1] or stop[2] or '', (era[1] or ''):sub(3), era[2] or '0',
+                0 }
 
 
 local function put(field, sum, ends)
@@ -77,11 +80,12 @@ end
 put('min', nil, 0)
 put('max', nil, 0)
 
-for _, kind in ipairs({ 'sums', 'counts' }) do
-    for i, row in ipairs(WINDOWS) do
-        put(row[1] .. (kind == 'counts' and '_count' or ''),
-            used and used[kind][i], now + left[i])
-    end
+for i, window in ipairs(WINDOWS) do
+    put(window, used and used.sums[i], now + left[i])
+end
+
+for i, window in ipairs(COUNTS) do
+    put(window, used and used.counts[i], now + left[i])
 end
 
 reply[#reply + 1] = name

@@ -3,57 +3,61 @@
 
 local LAYOUT = '2'
 
-local call = redis.call
+-- seconds after a reservation when somebody should ask Gate about it
 
-local base, project = KEYS[1]:match('^(.*:)used:({%d+})$')
+local CHECK = 90
+
+local call, find = redis.call, string.find
+
+local base, project = (KEYS[1] or ''):match('^(.*:)used:({%d+})$')
+local entry_base = (base or '') .. 'payout:' .. (project or '') .. ':'
 
 
 -- whether KEYS[i] is such a key of the project
 
 local function is_key(i, kind, last)
-    local name = kind .. ':' .. (project or '') .. (last or '')
+    local name = ':' .. kind .. ':' .. project .. (last or '')
 
-    return project and KEYS[i]:sub(-#name) == name
+    return (':' .. KEYS[i]):sub(-#name) == name
 end
 
 
 -- the payment_id of an entry's key, or nil where it is none of the project
 
 local function payment_of(key)
-    local name = (base or '') .. 'payout:' .. (project or '') .. ':'
-
-    return project and key:sub(1, #name) == name and key:sub(#name + 1) or nil
+    return key:sub(1, #entry_base) == entry_base and key:sub(#entry_base + 1)
+           or nil
 end
 
 
-local function is_ttl(text)
-    return find(text, '^[1-9]%d*$') and #text <= 10 and text + 0 >= 1036800
+-- what is wrong with the arguments that all scripts have
+
+local function bad_times(offset, ttl)
+    return (not find(offset, '^-?%d+$') or #offset > 6) and 'offset'
+           or (not find(ttl, '^[1-9]%d*$') or #ttl > 10 or ttl + 0 < 1036800)
+              and 'ttl'
 end
 
 
-local function is_offset(text)
-    return find(text, '^-?%d+$') and #text <= 6
-end
-
-
--- the era, or nil where the ledger has another layout
+-- the name of the era, or nil where the ledger has another layout; and the
+-- field as it is
 
 local function era_read(key)
-    local list = call('HMGET', key, 'layout', 'era')
+    local text = call('HGET', key, 'era')
 
-    if list[1] and list[1] ~= LAYOUT then
-        return nil
+    if not text then
+        return ''
     end
 
-    return list[2] or '', not list[1]
+    return text:match('^' .. LAYOUT .. ' ?(%S*)$'), text
 end
 
 
 -- before the first write of a call; returns its number
 
-local function era_step(key, fresh)
-    if fresh then
-        call('HSET', key, 'layout', LAYOUT)
+local function era_step(key, text)
+    if not text then
+        call('HSET', key, 'era', LAYOUT)
     end
 
     return call('HINCRBY', key, 'seq', 1)

@@ -2,12 +2,10 @@
 -- copies and operations, and what follows from them.  The order in which facts
 -- come does not matter.  The tables are in doc/ledger.md.
 
-local FIELDS = { 'state', 'payout', 'digest', 'counted', 'copies', 'accepted',
-                 'lost', 'freed', 'errors', 'exists', 'full', 'complete',
-                 'ops', 'past', 'rest', 'code', 'status', 'attempts', 'hand',
-                 'era' }
+local PLAIN = { 'state', 'payout', 'digest', 'exists', 'full', 'complete',
+                'code', 'status', 'attempts', 'hand', 'era' }
 
-local COUNTERS = { accepted = true, lost = true, freed = true, errors = true }
+local COUNTERS = { 'accepted', 'lost', 'freed', 'errors' }
 
 -- copies under way, names kept of those that have reported, operations
 
@@ -18,9 +16,9 @@ local MAX_OPEN, MAX_DONE, MAX_OPS = 32, 32, 64
 local MAX_TRIED = 48
 
 -- seconds after which a copy that has not reported is lost, and after which
--- somebody should ask Gate about a payout
+-- somebody should ask Gate about a payout of which no answer came
 
-local PATIENCE, CHECK, CHECK_UNKNOWN = 600, 90, 15
+local PATIENCE, CHECK_UNKNOWN = 600, 15
 
 -- a later word of an operation goes before an earlier one, whichever comes
 -- first
@@ -109,22 +107,24 @@ local function payout_set(e, payout)
 end
 
 
-local function entry_new(list, now)
-    local e = { was = {} }
+-- was: its fields as Redis has them
 
-    for i, name in ipairs(FIELDS) do
-        e[name] = list[i] or nil
-        e.was[name] = e[name]
+local function entry_new(was, now)
+    local e = { was = was }
+
+    for _, name in ipairs(PLAIN) do
+        e[name] = was[name]
     end
 
-    for name in pairs(COUNTERS) do
-        e[name] = (e[name] or 0) + 0
+    for _, name in ipairs(COUNTERS) do
+        e[name] = (was[name] or 0) + 0
     end
 
     payout_set(e, e.payout)
-    copies_read(e, e.copies, now)
-    e.ops, e.past = ops_read(e.ops), ops_read(e.past)
-    e.counted, e.rest = value(e.counted or '0'), value(e.rest or '0')
+    copies_read(e, was.copies, now)
+    e.ops, e.past = ops_read(was.ops), ops_read(was.past)
+    e.rest = value(was.rest or '0')
+    e.counted = was.counted and value(was.counted) or e.amount
 
     return e
 end
@@ -133,9 +133,13 @@ end
 -- nil where there is none
 
 local function entry_read(key, now)
-    local list = call('HMGET', key, unpack(FIELDS))
+    local list, was = call('HGETALL', key), {}
 
-    return list[1] and entry_new(list, now)
+    for i = 1, #list, 2 do
+        was[list[i]] = list[i + 1]
+    end
+
+    return list[1] and entry_new(was, now)
 end
 
 
@@ -274,10 +278,19 @@ local function ops_sum(e)
 end
 
 
--- whether more parts may come: they do not cover the amount, paid or not
+-- whether more may come of a payment that is closed: an operation is under way,
+-- or parts do not cover the amount, paid or not
 
 local function is_partial(e, sum)
-    if sum.success or e.complete or not (sum.partial or sum.unpaid ~= 0) then
+    if sum.success or e.complete then
+        return false
+    end
+
+    if sum.pending then
+        return true
+    end
+
+    if not sum.partial and sum.unpaid == 0 then
         return false
     end
 
@@ -293,6 +306,7 @@ local function state_of(e, sum, held)
     if sum.closed then
         return sum.success and 'success'
                or sum.partial and 'partially_paid_out'
+               or sum.pending and 'accepted'
                or sum.reversed and 'reversed' or 'decline'
     end
 
@@ -335,48 +349,54 @@ local function derive(e)
 end
 
 
-local function text_of(e, name)
-    local v = e[name]
+-- what of its fields has changed: lists for HSET and HDEL
 
-    if name == 'copies' then
-        return copies_text(e)
+local function entry_changes(e)
+    local set, del, was = {}, {}, e.was
+
+    local function put(name, text)
+        if (text or '') == (was[name] or '') then
+            return
+        end
+
+        if text and text ~= '' then
+            set[#set + 1] = name
+            set[#set + 1] = text
+
+        else
+            del[#del + 1] = name
+        end
     end
 
-    if name == 'ops' or name == 'past' then
-        return ops_text(v)
+    for _, name in ipairs(PLAIN) do
+        put(name, e[name])
     end
 
-    if name == 'counted' then
-        return digits(v)
+    for _, name in ipairs(COUNTERS) do
+        put(name, e[name] > 0 and digits(e[name]))
     end
 
-    if type(v) == 'number' then
-        return v > 0 and format('%.0f', v) or ''
-    end
+    put('counted', e.counted ~= e.amount and digits(e.counted))
+    put('copies', copies_text(e))
+    put('ops', ops_text(e.ops))
+    put('past', ops_text(e.past))
+    put('rest', e.rest ~= 0 and digits(e.rest))
 
-    return v or ''
+    return set, del
 end
 
 
--- writes the fields that have changed, and where it stands in the index;
--- returns whether there were any
+-- writes them, and where the payment stands in the index; before is called
+-- first where there is anything to write, and that is returned
 
-local function entry_write(key, id, e, open_key, now)
-    local set, del = {}, {}
+local function entry_write(key, id, e, open_key, now, before)
+    local set, del = entry_changes(e)
 
-    for _, name in ipairs(FIELDS) do
-        local text, was = text_of(e, name), e.was[name] or ''
-
-        if text ~= was then
-            if text == '' then
-                del[#del + 1] = name
-
-            else
-                set[#set + 1] = name
-                set[#set + 1] = text
-            end
-        end
+    if #set + #del == 0 then
+        return false
     end
+
+    before()
 
     if #set > 0 then
         call('HSET', key, unpack(set))
@@ -396,7 +416,7 @@ local function entry_write(key, id, e, open_key, now)
         call('ZADD', open_key, 'NX', now + CHECK, id)
     end
 
-    return #set + #del > 0
+    return true
 end
 
 
@@ -519,7 +539,9 @@ local function op_note(e, id, status, paid, size)
         return op_new(e, id, status, paid, size)
     end
 
-    if status == 'error' and not op.err and op.status ~= 'decline' then
+    if status == 'error' and not op.err
+       and RANK[op.status] ~= 1 and op.status ~= 'partial'
+    then
         return op_error(e, op, is_past)
     end
 

@@ -2,10 +2,17 @@
 -- window an amount (day) and a number of payouts (day_count).  A value may end
 -- by itself: "3000000 until 1795300000 then 2000000", or "then -" for none.
 
+local COUNTS = {}
+
+for i = 1, #WINDOWS do
+    COUNTS[i] = WINDOWS[i] .. '_count'
+end
+
 local UNTIL = '^(%d+) until (%d+) then ([%d-]+)$'
 
 
--- what a field says now, and until when; nil where it is no limit
+-- what a field says now, false for nothing, and until when; nil where it is no
+-- limit
 
 local function limit_now(text, now)
     if is_integer(text) then
@@ -20,7 +27,7 @@ local function limit_now(text, now)
         return nil
     end
 
-    if value(till) > now then
+    if less(now, value(till)) then
         return value(first), till
     end
 
@@ -28,19 +35,19 @@ local function limit_now(text, now)
 end
 
 
--- of a HGETALL; or nil, and the field and value that are none
+-- of a HGETALL, by field; or nil, and the field and value that are none
 
 local function limits_read(list, now)
-    local limits = { min = false, max = false }
+    local known, limits = { min = true, max = true }, {}
 
-    for _, row in ipairs(WINDOWS) do
-        limits[row[1]], limits[row[1] .. '_count'] = false, false
+    for i = 1, #WINDOWS do
+        known[WINDOWS[i]], known[COUNTS[i]] = true, true
     end
 
     for i = 1, #list, 2 do
         local field, text = list[i], list[i + 1]
 
-        if limits[field] ~= nil then
+        if known[field] then
             local limit = limit_now(text, now)
 
             if limit == nil then

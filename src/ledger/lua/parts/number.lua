@@ -1,7 +1,7 @@
 -- Amounts of minor units: numbers below 1e15, which doubles hold exactly, and
 -- decimal text from there on.  Sums may pass 2^63-1, and stay exact.
 
-local format, find = string.format, string.find
+local format = string.format
 
 local SMALL, MAX = 1e15, '9223372036854775807'
 
@@ -19,12 +19,11 @@ end
 
 
 local function less(a, b)
-    if type(a) == type(b) then
-        return type(a) == 'number' and a < b
-               or type(a) == 'string' and (#a < #b or (#a == #b and a < b))
+    if type(a) == 'number' then
+        return type(b) ~= 'number' or a < b
     end
 
-    return type(a) == 'number'
+    return type(b) == 'string' and (#a < #b or (#a == #b and a < b))
 end
 
 
@@ -73,6 +72,6 @@ end
 -- 0 to 2^63-1, as Redis writes it
 
 local function is_integer(text)
-    return find(text, '^[1-9]%d*$')
+    return text:find( '^[1-9]%d*$')
            and (#text < 19 or not less(MAX, text)) or text == '0'
 end
