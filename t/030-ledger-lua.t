@@ -3,7 +3,8 @@
 # Copyright (C) nginx-gate authors
 #
 # The Redis scripts of the ledger, without nginx: each promise of their first
-# lines, then random histories against a model.  GATE_SEED repeats a run.
+# lines, every cell of the tables in doc/ledger.md, the stories in which money
+# was lost, then random histories against a Gate.  GATE_SEED repeats a run.
 
 use strict;
 use warnings;
@@ -17,14 +18,14 @@ use Gate::Redis;
 use Ledger;
 
 BEGIN {
-    require "./t/lua/$_.pl" for qw( limits copies callbacks random );
+    require "./t/lua/$_.pl" for qw( limits copies callbacks tables cases random );
 }
 
 my $redis = Gate::Redis->run();
 my $ledger = Ledger->new($redis, 'src/ledger/lua');
 
 for my $test (limits_tests(), copies_tests(), callbacks_tests(),
-              random_tests())
+              tables_tests(), cases_tests(), random_tests())
 {
     my ($name, $code) = @$test;
 

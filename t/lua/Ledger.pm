@@ -317,7 +317,24 @@ sub status {
 sub entry {
     my ($self, $id) = @_;
 
-    return $self->{redis}->hash($self->entry_key($id));
+    my $entry = $self->{redis}->hash($self->entry_key($id));
+
+    # what is counted is left out where it is the amount
+    $entry->{counted} //= $1 if ($entry->{payout} // '') =~ /^(\d+)/;
+
+    return $entry;
+}
+
+# what is counted for each
+
+sub counted {
+    my ($self, @ids) = @_;
+
+    my @entries = @ids ? $self->{redis}->pipeline(
+        map { [ 'HMGET', $self->entry_key($_), 'counted', 'payout' ] } @ids)
+        : ();
+
+    return map { $_->[0] // (split / /, $_->[1] // '0')[0] } @entries;
 }
 
 sub state { return $_[0]->entry($_[1])->{state} // '' }
@@ -378,9 +395,5 @@ sub everything {
         "$_ expires " . $redis->cmd('PEXPIRETIME', $_) . "\n"
     } @keys;
 }
-
-# the same, but for the number of the last call
-
-sub but_number { return $_[0]->everything() =~ s/^\S+\.seq = \d+\n//mr }
 
 1;

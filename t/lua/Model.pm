@@ -164,6 +164,13 @@ sub closed {
         return (larger($paid, $full), 'success');
     }
 
+    my $pending = grep { $_->{status} eq 'pending' } @{ $e->{ops} };
+
+    if ($pending || $e->{full}) {
+        return (larger($paid, $e->{amount}),
+                $has{partial} ? 'partially_paid_out' : 'accepted');
+    }
+
     if ($has{partial}) {
         my $more = !$e->{complete} && $paid + $unpaid < $e->{amount};
 
@@ -202,9 +209,11 @@ sub wrong {
 
         my ($counted, $state, $is_open) = counted($entry);
         my $e = of_entry($entry);
+        my $written = $counted == $e->{amount} ? 'none' : $counted;
 
         return "$id: " . join ' ', map { "$_=$entry->{$_}" } sort keys %$entry
-            if "$entry->{state} $entry->{counted}" ne "$state $counted";
+            if "$entry->{state} " . ($entry->{counted} // 'none')
+               ne "$state $written";
         return "$id never expires" if $redis->cmd('TTL', $key) < 0;
 
         push @open, $id if $is_open;

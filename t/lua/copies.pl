@@ -528,7 +528,7 @@ sub overtaken {
        'also beside a live one');
     is($ledger->entry('p')->{state}, 'reserved', 'which is untouched');
 
-    is_deeply([ $ledger->outcome('x', 'a', 'refused', '1') ], ['gone', ''],
+    is_deeply([ $ledger->outcome('x', 'a', 'refused', '1') ], ['gone'],
               'only a release leaves a mark');
     is($ledger->{redis}->cmd('EXISTS', $ledger->entry_key('x')), 0,
        'of what is not known');
@@ -730,7 +730,7 @@ sub one_call {
                                      ['a', 'a2', 'refused', '3104'],
                                      ['b', 'x', 'refused', '1']) ],
               ['kept reserved', 'bad_argument action', 'released refused',
-               'gone '], 'so are reports');
+               'gone'], 'so are reports');
     is($ledger->totals(), '50/2 50/2 50/2 50/2', 'taken back');
 
     # one after the other gives the same

@@ -593,7 +593,7 @@ sub numbered {
 
     $ledger->reserve('p1', 100, copy => 'a', digest => 'd');
     is($seq->(), ++$n, 'reserve');
-    is_deeply($redis->hash($ledger->era_key()), { layout => 2, seq => $n },
+    is_deeply($redis->hash($ledger->era_key()), { era => 2, seq => $n },
               'layout and number are there');
     $ledger->reserve('p2', 101);
     is($seq->(), 0, 'a refusal writes nothing');
@@ -616,13 +616,13 @@ sub numbered {
     is($seq->(), ++$n, 'one number for all currencies');
 
     is($ledger->{reply}{era}, '', 'no era yet');
-    $redis->cmd('HSET', $ledger->era_key(), 'era', 'e1');
+    $redis->cmd('HSET', $ledger->era_key(), 'era', '2 e1');
     $ledger->reserve('p4', 1, copy => 'x');
     is($ledger->{reply}{era}, 'e1', 'reserve tells it');
     is($ledger->entry('p4')->{era}, 'e1', 'and the entry');
     $ledger->outcome('p4', 'x', 'accepted');
     is($ledger->{reply}{era}, 'e1', 'outcome');
-    $redis->cmd('HSET', $ledger->era_key(), 'era', 'e2');
+    $redis->cmd('HSET', $ledger->era_key(), 'era', '2 e2');
     $ledger->settle('p4', 'success');
     is($ledger->{reply}{era}, 'e2', 'settle');
     is($ledger->entry('p4')->{era}, 'e2', 'the last that wrote it');
@@ -637,8 +637,10 @@ sub other_layout {
     $ledger->limits(day => 1000);
     $ledger->reserve('p1', 1, copy => 'c');
 
-    for my $layout ('1', '3', '', '2 ', '02', 'x') {
-        $redis->cmd('HSET', $ledger->era_key(), 'layout', $layout);
+    for my $layout ('1', '3', '', '2 ', '02', 'x', '20', '2x', '1 e', '3 e',
+                    '2  e', '2 e f', " 2", "2\n")
+    {
+        $redis->cmd('HSET', $ledger->era_key(), 'era', $layout);
 
         refused_is($ledger, sub { $ledger->reserve('p2', 1) }, ['bad_layout'],
                    "layout \"$layout\": reserve");

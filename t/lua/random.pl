@@ -244,10 +244,10 @@ sub same_again {
 
     return '' if rand() > 0.1;
 
-    my $before = $h->{ledger}->but_number();
+    my $before = $h->{ledger}->everything();
     my @again = $call->();
 
-    return $h->{ledger}->but_number() eq $before ? ''
+    return $h->{ledger}->everything() eq $before ? ''
            : "$what, once more (@again): it changed";
 }
 
@@ -420,13 +420,12 @@ sub do_time {
 sub missing {
     my ($h) = @_;
 
-    my @ids = sort keys %{ $h->{gate} } or return '';
-    my @counted = $h->{ledger}{redis}->pipeline(
-        map { [ 'HGET', $h->{ledger}->entry_key($_), 'counted' ] } @ids);
+    my @ids = sort keys %{ $h->{gate} };
+    my @counted = $h->{ledger}->counted(@ids);
 
     for my $id (@ids) {
         my $payment = $h->{gate}{$id};
-        my $counted = shift @counted // 0;
+        my $counted = shift @counted;
         my $held = held($payment);
 
         return "$id: Gate has $held, and only $counted is counted"
@@ -472,7 +471,7 @@ sub at_rest {
 
             ask($h, $id, $payment) if $asked;
 
-            my $counted = $h->{ledger}->entry($id)->{counted} // 0;
+            my ($counted) = $h->{ledger}->counted($id);
             my $paid = Model::sum(map { $_->{paid} } map { @{ $_->{ops} } }
                             @{ $payment->{orders} });
 

@@ -242,8 +242,19 @@ my %RULES = (
         [ 100, sub { told($_[0], 'decline', op => 6);
                      told($_[0], 'success') } ],
     ],
-    'partial or decline, and what they have paid, or were to pay and did not,'
-    . ' is less than the amount' => [
+    'none is success, and one is pending; or partial or decline, and what they'
+    . ' have paid, or were to pay and did not, is less than the amount' => [
+        [ 0, sub { told($_[0], 'decline'); told($_[0], 'pending', op => 8) },
+          'accepted' ],
+        [ 0, sub { told($_[0], 'reversed'); told($_[0], 'pending', op => 8) },
+          'accepted' ],
+        [ 0, sub { told($_[0], 'partial', paid => 40);
+                   told($_[0], 'decline', op => 8, size => 60);
+                   told($_[0], 'pending', op => 9) }, 'partially_paid_out' ],
+        [ 0, sub { $_[0]->outcome('p', 'c', 'accepted');
+                   $_[0]->settle('p', 'partially_paid_out', complete => 1,
+                                 ops => '1=partial/40 2=pending/') },
+          'partially_paid_out' ],
         [ 0, sub { told($_[0], 'partial', paid => 40) }, 'partially_paid_out' ],
         [ 0, sub { told($_[0], 'partial', paid => '') }, 'partially_paid_out' ],
         [ 0, sub { told($_[0], 'partial', paid => 40);

@@ -59,7 +59,7 @@ local function usual()
 
     local era = call('HGET', era_key, 'era')
 
-    if not era or not find(era, '^2 ?%S*$') then
+    if not era or (era ~= '2' and not find(era, '^2 %S+$')) then
         return nil
     end
 

@@ -76,7 +76,7 @@ local function usual()
     local m = { find(text or '', USED) }
     local till = m[#m]
 
-    if not era or not find(era, '^2 ?%S*$') or not till or #list == 0
+    if not era or (era ~= '2' and not find(era, '^2 %S+$')) or not till or #list == 0
        or now + 0 >= till + 0 or call('EXISTS', stop_key) == 1
     then
         return nil

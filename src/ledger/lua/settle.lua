@@ -268,7 +268,7 @@ local function general()
         end
 
         -- nothing of the payment is left that could still pay
-        if complete == '1' and #e.open == 0 then
+        if complete == '1' and #list > 0 and #e.open == 0 then
             e.complete = is_closed(e.ops) and '1' or nil
             e.freed, e.accepted, e.lost, e.exists, e.full = 0, 0, 0, nil
 

@@ -49,7 +49,7 @@ local function era_read(key)
         return ''
     end
 
-    return text:match('^' .. LAYOUT .. ' ?(%S*)$'), text
+    return text == LAYOUT and '' or text:match('^' .. LAYOUT .. ' (%S+)$'), text
 end
 
 

@@ -229,7 +229,7 @@ local function hold(e, errors, pending)
         copies = 1
 
         for _, op in ipairs(e.past) do
-            if not op.err and op.status ~= 'freed' then
+            if RANK[op.status] > 1 or (not op.err and op.status ~= 'freed') then
                 copies = 0
             end
         end
@@ -282,7 +282,7 @@ end
 -- or parts do not cover the amount, paid or not
 
 local function is_partial(e, sum)
-    if sum.success or e.complete then
+    if sum.success then
         return false
     end
 
@@ -290,7 +290,7 @@ local function is_partial(e, sum)
         return true
     end
 
-    if not sum.partial and sum.unpaid == 0 then
+    if e.complete or (not sum.partial and sum.unpaid == 0) then
         return false
     end
 
