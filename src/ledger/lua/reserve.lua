@@ -70,90 +70,85 @@ local function usual()
     end
 
     local era = call('HGET', era_key, 'era')
-    local text = call('HGET', used_key, currency)
-    local list = call('HGETALL', limits_key)
+    local limits = call('HMGET', limits_key, 'min', 'max', unpack(LIMITS))
     local now = call('TIME')[1]
-    local m = { find(text or '', USED) }
-    local till = m[#m]
+    local m = { find(call('HGET', used_key, currency) or '', USED) }
 
-    if not era or (era ~= '2' and not find(era, '^2 %S+$')) or not till or #list == 0
-       or now + 0 >= till + 0 or call('EXISTS', stop_key) == 1
+    if not era or not find(era, '^2 ?%S*$') or not m[1] or now + 0 >= m[3] + 0
+       or call('EXISTS', stop_key) == 1
     then
         return nil
     end
 
-    -- limits by field, and how many of them are none of ours
+    local fields = 0
 
-    local limits, others = {}, 0
+    for i = 1, #LIMITS + 2 do
+        local limit = limits[i]
 
-    for i = 1, #list, 2 do
-        local field, limit = list[i], list[i + 1]
+        if limit then
+            if #limit > 15 or not find(limit, '^[1-9]%d*$') then
+                return nil
+            end
 
-        if #limit < 16 and find(limit, '^[1-9]%d*$') then
-            limits[field], others = limit + 0, others + 1
-
-        elseif sub(field, 1, 1) ~= '_' then
-            return nil
+            fields, limits[i] = fields + 1, limit + 0
         end
     end
 
-    local min, max = limits.min or 1, limits.max or 1e15
-    local sums, counts, most, caps = {}, {}, {}, {}
-
-    others = others - (limits.min and 1 or 0) - (limits.max and 1 or 0)
-
-    for i = 1, #WINDOWS do
-        local sum, window = m[3 * i + 1], WINDOWS[i]
-
-        if #sum > 15 then
-            return nil
-        end
-
-        sums[i], counts[i] = sum + 0, m[3 * i + 2] + 0
-        most[i], caps[i] = limits[window], limits[window .. '_count']
-        others = others - (most[i] and 1 or 0) - (caps[i] and 1 or 0)
-        most[i], caps[i] = most[i] or 1e15 - 1, caps[i] or 1e15
-    end
-
-    if others > 0 then
+    if fields == 0 then
         return nil
     end
 
+    if call('HLEN', limits_key) ~= fields then
+
+        -- notes, or a misspelt limit
+        for _, field in ipairs(call('HKEYS', limits_key)) do
+            fields = fields + (sub(field, 1, 1) == '_' and 1 or 0)
+        end
+
+        if call('HLEN', limits_key) ~= fields then
+            return nil
+        end
+    end
+
+    local min, max = limits[1] or 1, limits[2] or 1e15
+
     local entries = base .. 'payout:' .. project .. ':'
-    local seen, index, reply = {}, {}, {}
+    local index, seen, reply = { now + 90 }, {}, {}
 
     for k = 1, n do
-        local key, at = KEYS[5 + k], 1 + 4 * k + 1
-        local amount = ARGV[at]
+        local key, at = KEYS[5 + k], 4 * k + 2
+        local text, copy = ARGV[at], ARGV[at + 3]
 
         if sub(key, 1, #entries) ~= entries or seen[key]
-           or #amount > 15 or not find(amount, '^[1-9]%d*$')
+           or #text > 15 or not find(text, '^[1-9]%d*$')
            or not find(ARGV[at + 1], '^[^%s%c]+$')
            or not find(ARGV[at + 2], '^%w+$')
-           or not find(ARGV[at + 3], '^[%w-]+$') or #ARGV[at + 3] > 48
+           or not find(copy, '^[%w-]+$') or #copy > 48
            or redis.pcall('HGET', key, 'state')
         then
             return nil
         end
 
-        amount = amount + 0
+        local amount = text + 0
 
         if amount < min or amount > max then
             return nil
         end
 
-        for i = 1, #sums do
-            sums[i] = sums[i] + amount
+        for i = 5, #m, 2 do
+            local sum, payouts = m[i] + amount, m[i + 1] + 1
 
-            if sums[i] > most[i] or counts[i] >= caps[i] then
+            if sum >= 1e15 or sum > (limits[i - 2] or sum)
+               or payouts > (limits[i - 1] or payouts)
+            then
                 return nil
             end
 
-            counts[i] = counts[i] + 1
+            m[i], m[i + 1] = sum, payouts
         end
 
-        seen[key], reply[k] = true, 'ok'
-        index[2 * k - 1], index[2 * k] = now + 90, sub(key, #entries + 1)
+        seen[key], reply[k] = n > 1 or nil, 'ok'
+        index[2 * k - 1], index[2 * k] = index[1], sub(key, #entries + 1)
     end
 
     -- the index first: where it is no sorted set, nothing has been written
@@ -161,18 +156,17 @@ local function usual()
     call('ZADD', open_key, 'NX', unpack(index))
 
     local seq = call('HINCRBY', era_key, 'seq', 1)
-    local out, window = '2', m[3] .. ' ' .. m[3 * MONDAY]
+    local window = m[4]
 
-    for i = 1, #sums do
-        out = ('%s %s:%s=%d/%d'):format(out, WINDOWS[i], m[3 * i], sums[i],
-                                        counts[i])
+    for i = 5, #m do
+        m[i] = ('%d'):format(m[i])
     end
 
-    call('HSET', used_key, currency, out .. ' till:' .. till)
+    call('HSET', used_key, currency, TEXT:format(unpack(m, 3)))
     era = sub(era, 3)
 
     for k = 1, n do
-        local key, at = KEYS[5 + k], 1 + 4 * k + 1
+        local key, at = KEYS[5 + k], 4 * k + 2
 
         call('HSET', key, 'state', 'reserved', 'payout',
              ARGV[at] .. ' ' .. currency .. ' ' .. ARGV[at + 1] .. ' ' .. window,
@@ -301,11 +295,11 @@ local function general()
         local verdict, at
 
         for i = 1, #WINDOWS do
-            local limit, most = limits[WINDOWS[i]], limits[COUNTS[i]]
+            local limit, most = limits[WINDOWS[i]], limits[LIMITS[2 * i]]
             local sum = add(used.sums[i], more)
 
             if most and not less(used.counts[i], most) then
-                verdict, at = { 'limit_' .. COUNTS[i], 0, digits(most),
+                verdict, at = { 'limit_' .. LIMITS[2 * i], 0, digits(most),
                                 digits(used.counts[i]) }, i
             end
 

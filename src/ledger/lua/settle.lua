@@ -92,8 +92,8 @@ local function usual()
        or not find(offset, '^-?%d+$') or #offset > 6
        or not find(ttl, '^[1-9]%d*$') or #ttl > 10 or ttl + 0 < 1036800
        or not find(ms, '^%d+$') or not find(ARGV[11], '^%d+$')
-       or not find(ARGV[12], '^%d+$') or call('GET', mark_key)
-       or call('GET', lane_key) or call('EXISTS', dry_entry) == 1
+       or not find(ARGV[12], '^%d+$')
+       or call('EXISTS', mark_key, lane_key, dry_entry) > 0
     then
         return nil
     end

@@ -84,8 +84,8 @@ for i, window in ipairs(WINDOWS) do
     put(window, used and used.sums[i], now + left[i])
 end
 
-for i, window in ipairs(COUNTS) do
-    put(window, used and used.counts[i], now + left[i])
+for i = 1, #WINDOWS do
+    put(LIMITS[2 * i], used and used.counts[i], now + left[i])
 end
 
 reply[#reply + 1] = name

@@ -2,12 +2,6 @@
 -- window an amount (day) and a number of payouts (day_count).  A value may end
 -- by itself: "3000000 until 1795300000 then 2000000", or "then -" for none.
 
-local COUNTS = {}
-
-for i = 1, #WINDOWS do
-    COUNTS[i] = WINDOWS[i] .. '_count'
-end
-
 local UNTIL = '^(%d+) until (%d+) then ([%d-]+)$'
 
 
@@ -40,8 +34,8 @@ end
 local function limits_read(list, now)
     local known, limits = { min = true, max = true }, {}
 
-    for i = 1, #WINDOWS do
-        known[WINDOWS[i]], known[COUNTS[i]] = true, true
+    for i = 1, #LIMITS do
+        known[LIMITS[i]] = true
     end
 
     for i = 1, #list, 2 do

@@ -58,11 +58,11 @@ local function window_name(window, i)
 end
 
 
--- { names, sums, counts, till, window }, in the windows of now, or nil where
--- it is damaged; the later of two names of a window is the right one
+-- { sums, counts, till, window }, in the windows of now, or nil where it is
+-- damaged; the later of two names of a window is the right one
 
 local function used_read(text, now, offset)
-    local names, sums, counts, till = {}, {}, {}, 0
+    local sums, counts, till, was = {}, {}, 0, '0000000000 00000000'
 
     if text then
         local m = { text:match(USED) }
@@ -71,42 +71,42 @@ local function used_read(text, now, offset)
             return nil
         end
 
-        for i = 1, #WINDOWS do
-            names[i], sums[i], counts[i] = m[3 * i - 2], value(m[3 * i - 1]),
-                                           m[3 * i] + 0
-        end
-
-        till = m[#m] + 0
-    end
-
-    if now >= till then
-        local window, left = calendar(now, offset)
-
-        till = now + left[1]
+        till, was = m[1] + 0, m[2]
 
         for i = 1, #WINDOWS do
-            local name = window_name(window, i)
-
-            if not names[i] or names[i] < name then
-                names[i], sums[i], counts[i] = name, 0, 0
-            end
+            sums[i], counts[i] = value(m[2 * i + 1]), m[2 * i + 2] + 0
         end
     end
 
-    return { names = names, sums = sums, counts = counts, till = till,
-             window = names[1] .. ' ' .. names[MONDAY] }
+    if now < till then
+        return { sums = sums, counts = counts, till = till, window = was }
+    end
+
+    local window, left = calendar(now, offset)
+
+    for i = 1, #WINDOWS do
+        if window_name(was, i) < window_name(window, i) then
+            sums[i], counts[i] = 0, 0
+        end
+    end
+
+    local hour, monday = window:sub(1, 10), window:sub(12)
+
+    return { sums = sums, counts = counts, till = now + left[1],
+             window = (hour > was:sub(1, 10) and hour or was:sub(1, 10)) .. ' '
+                      .. (monday > was:sub(12) and monday or was:sub(12)) }
 end
 
 
 local function used_text(used)
-    local out = {}
+    local out = { digits(used.till), used.window }
 
     for i = 1, #WINDOWS do
-        out[i] = WINDOWS[i] .. ':' .. used.names[i] .. '='
-                 .. digits(used.sums[i]) .. '/' .. digits(used.counts[i])
+        out[2 * i + 1], out[2 * i + 2] = digits(used.sums[i]),
+                                         digits(used.counts[i])
     end
 
-    return '2 ' .. table.concat(out, ' ') .. ' till:' .. digits(used.till)
+    return TEXT:format(unpack(out))
 end
 
 
@@ -115,10 +115,11 @@ end
 
 local function used_move(used, window, before, after)
     local more = (after ~= 0 and 1 or 0) - (before ~= 0 and 1 or 0)
-    local same = window == used.window
 
     for i = 1, #WINDOWS do
-        if same or used.names[i] == window_name(window, i) then
+        if window == used.window
+           or window_name(used.window, i) == window_name(window, i)
+        then
             local sum = used.sums[i]
 
             used.sums[i] = add(before ~= 0 and minus(sum, before) or sum,
