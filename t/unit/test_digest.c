@@ -7,6 +7,7 @@
 
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
 
 #include "test.h"
 #include "gate_digest.h"
@@ -34,6 +35,7 @@ static void test_left_out(void);
 static void test_paths(void);
 static void test_sizes(void);
 static char *test_sized(char *text, unsigned n, unsigned turned);
+static void test_whole(char *text, unsigned n, unsigned char *out);
 static int test_compare(const char *one, const char *other);
 static int test_same_string(const char *one, const char *other);
 static void test_callback(const char *text, unsigned char *out);
@@ -281,6 +283,7 @@ test_sizes(void)
     char           *text;
     unsigned        n, wrong;
     unsigned char   one[GATE_DIGEST_LEN], last[GATE_DIGEST_LEN];
+    unsigned char   sha256[GATE_DIGEST_LEN];
 
     text = malloc(2 * 5000);
 
@@ -298,6 +301,9 @@ test_sizes(void)
 
         test_callback(test_sized(text, n, 1), last);
         wrong += memcmp(one, last, GATE_DIGEST_LEN) != 0;
+
+        test_whole(text, n, sha256);
+        wrong += memcmp(one, sha256, GATE_DIGEST_LEN) != 0;
     }
 
     free(text);
@@ -319,6 +325,36 @@ test_sized(char *text, unsigned n, unsigned turned)
     strcpy(p, turned ? "\"}" : "\",\"b\":1}");
 
     return text;
+}
+
+
+/* what is hashed of test_sized(), in one piece */
+
+static void
+test_whole(char *text, unsigned n, unsigned char *out)
+{
+    char  *p;
+
+    static const char  start[] = "\0\0\0\0" "{" "s" "\1\0\0\0" "a";
+    static const char  end[] = "d" "\1\0\0\0" "b" "\1\0\0\0" "1" ".";
+
+    memcpy(text, start, sizeof(start) - 1);
+    p = text + sizeof(start) - 1;
+
+    *p++ = (char) n;
+    *p++ = (char) (n >> 8);
+    *p++ = 0;
+    *p++ = 0;
+
+    memset(p, 'x', n);
+    p += n;
+
+    memcpy(p, end, sizeof(end) - 1);
+    p += sizeof(end) - 1;
+
+    if (EVP_Digest(text, p - text, out, NULL, EVP_sha256(), NULL) != 1) {
+        ok(0, "SHA-256 of %u bytes", n);
+    }
 }
 
 
