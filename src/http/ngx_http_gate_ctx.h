@@ -80,6 +80,7 @@ typedef struct {
     const gate_endpoint_t     *endpoint;
     ngx_http_gate_copy_t      *copy;      /* in the ledger, not reported yet */
     ngx_chain_t               *body;      /* signed; for what passes only */
+    u_char                     signature[GATE_SIGNATURE_LEN];
     ngx_str_t                  limit;     /* that refused */
     u_char                     limit_data[NGX_INT64_LEN];
 
