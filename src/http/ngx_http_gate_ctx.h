@@ -161,6 +161,7 @@ struct ngx_http_gate_ctx_s {
     ngx_str_t                  method_name;
     ngx_uint_t                 method;
     unsigned                   keepalive:1;
+    unsigned                   lingering:1;
 
     ngx_http_gate_ctx_wait_t   wait;
     ngx_http_gate_ctx_out_t    out;

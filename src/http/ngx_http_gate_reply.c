@@ -161,6 +161,7 @@ ngx_http_gate_reply_handler(ngx_http_request_t *r)
         /* nginx takes a 400 for a request that it could not read */
 
         ctx->keepalive = r->keepalive;
+        ctx->lingering = r->lingering_close && !r->discard_body;
 
         ctx->uri = r->uri;
         ctx->method = r->method;
