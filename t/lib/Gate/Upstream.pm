@@ -77,7 +77,7 @@ sub start {
         unix => $self->{socket}, ctl => $self->{ctl}, port => $self->{port});
 
     $self->{pid} = fork_child(sub { $server->serve() });
-    $server->close_listeners();
+    $server->stop_listening();
 
     return $self;
 }
