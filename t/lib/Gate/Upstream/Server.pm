@@ -126,8 +126,7 @@ sub _head {
                           =~ /chunked/i ? 1 : 0;
     $request->{left} = $headers->{'content-length'} // 0;
 
-    $self->_record($conn, $request)
-        if !$conn->{ctl} && $request->{uri} !~ m{^/_up/};
+    $self->_record($conn, $request) if !$conn->{ctl};
 
     return $request;
 }
@@ -198,10 +197,6 @@ sub _answer {
 
     if ($conn->{ctl}) {
         return _send($conn, $request, 200, [], $self->_control($request));
-    }
-
-    if ($request->{uri} =~ m{^/_up/(\w+)}) {
-        return _send($conn, $request, 200, [], $self->_view($1));
     }
 
     my $orders = $request->{orders};
@@ -308,20 +303,6 @@ sub _queue {
 }
 
 # --- what the suite asks
-
-sub _view {
-    my ($self, $what) = @_;
-
-    my $requests = $self->{requests};
-    my $last = $requests->[-1];
-
-    return @$requests . "\n" if $what eq 'count';
-    return join '', map { "$_->{body}\n" } @$requests if $what eq 'bodies';
-    return '' if !$last;
-
-    return $what eq 'last' ? $last->{body}
-         : $what eq 'head' ? $last->{head} : "unknown view\n";
-}
 
 sub _control {
     my ($self, $request) = @_;
