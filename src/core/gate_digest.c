@@ -16,12 +16,16 @@
 #include "gate_sign.h"
 
 
-#define GATE_DIGEST_BUF   2048
-#define GATE_DIGEST_END   '.'
+#define GATE_DIGEST_BUF     2048
+#define GATE_DIGEST_END     '.'
+
+/* no text is longer than GATE_MAX_TEXT, which has so many bytes */
+
+#define GATE_DIGEST_LENGTH  4
 
 /* beside key and value: the type, and two lengths */
 
-#define GATE_DIGEST_NODE  9
+#define GATE_DIGEST_NODE    (1 + 2 * GATE_DIGEST_LENGTH)
 
 
 struct gate_digest_s {
@@ -298,15 +302,17 @@ gate_digest_copy(unsigned char *p, gate_str_t str)
 }
 
 
-/* no text is longer than GATE_MAX_TEXT */
+/* seven bits in a byte, the lowest first, and all bytes but the last marked */
 
 static unsigned char *
 gate_digest_length(unsigned char *p, size_t len)
 {
+    while (len > 0x7f) {
+        *p++ = (unsigned char) (0x80 | (len & 0x7f));
+        len >>= 7;
+    }
+
     *p++ = (unsigned char) len;
-    *p++ = (unsigned char) (len >> 8);
-    *p++ = (unsigned char) (len >> 16);
-    *p++ = (unsigned char) (len >> 24);
 
     return p;
 }
@@ -315,11 +321,9 @@ gate_digest_length(unsigned char *p, size_t len)
 static void
 gate_digest_put_str(gate_digest_writer_t *writer, gate_str_t str)
 {
-    unsigned char  len[4];
+    unsigned char  len[GATE_DIGEST_LENGTH];
 
-    (void) gate_digest_length(len, str.len);
-
-    gate_digest_put(writer, len, 4);
+    gate_digest_put(writer, len, gate_digest_length(len, str.len) - len);
     gate_digest_put(writer, str.data, str.len);
 }
 
