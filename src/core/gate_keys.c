@@ -10,15 +10,9 @@
 #include "gate_sort.h"
 
 
-/* so many need no memory but the stack's */
+/* an object of so many is chained without sorting */
 
 #define GATE_FEW_MEMBERS  16
-
-
-typedef struct {
-    uint64_t  head;
-    uint32_t  node;
-} gate_member_t;
 
 
 static uint32_t gate_keys_few(const gate_doc_t *doc, uint32_t object);
@@ -40,51 +34,42 @@ gate_keys_chain(const gate_doc_t *doc, gate_pool_t *pool, uint32_t object,
 }
 
 
-/* members are put into their places one by one */
+/* each is put into its place; the first bytes of a key tell most of them */
 
 static uint32_t
 gate_keys_few(const gate_doc_t *doc, uint32_t object)
 {
-    int            rc;
-    uint32_t       i, j, n;
-    gate_node_t   *nodes;
-    gate_member_t  member, members[GATE_FEW_MEMBERS];
+    int           rc;
+    uint32_t      i, *link;
+    uint64_t      head;
+    gate_node_t  *nodes;
 
     nodes = doc->nodes;
-    n = 0;
 
     for (i = object + 1; i < doc->n; i = nodes[i].next) {
-        member.head = nodes[i].head;
-        member.node = i;
+        head = nodes[i].head;
+        link = &nodes[object].least;
 
-        for (j = n; j > 0 && members[j - 1].head >= member.head; j--) {
+        while (*link != GATE_NO_NODE && nodes[*link].head <= head) {
 
-            if (members[j - 1].head == member.head) {
-
-                rc = gate_key_compare(nodes, members[j - 1].node, i);
+            if (nodes[*link].head == head) {
+                rc = gate_key_compare(nodes, *link, i);
 
                 if (rc == 0) {
                     return i;
                 }
 
-                if (rc < 0) {
+                if (rc > 0) {
                     break;
                 }
             }
 
-            members[j] = members[j - 1];
+            link = &nodes[*link].after;
         }
 
-        members[j] = member;
-        n++;
+        nodes[i].after = *link;
+        *link = i;
     }
-
-    for (i = GATE_NO_NODE; n > 0; i = members[n].node) {
-        n--;
-        nodes[members[n].node].after = i;
-    }
-
-    nodes[object].least = i;
 
     return GATE_NO_NODE;
 }
