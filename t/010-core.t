@@ -24,6 +24,12 @@ my $cc     = $ENV{CC}     || 'gcc';
 my $python = $ENV{PYTHON} || '/usr/bin/python3';
 my $build  = 'build/unit-' . ($cc =~ s{.*/}{}r =~ s/[^\w.+-]/-/gr);
 
+# any error or leak fails a program
+
+my $leaks    = 'definite,indirect,possible';
+my $valgrind = 'valgrind -q --error-exitcode=99 --leak-check=full'
+    . " --errors-for-leak-kinds=$leaks --show-leak-kinds=$leaks";
+
 $ENV{PYTHONDONTWRITEBYTECODE} = 1;
 
 make_path($build);
@@ -39,13 +45,15 @@ make_ok('all') or BAIL_OUT('the core does not build');
 flags_ok();
 
 unit_ok($build, 'under ASan and UBSan');
-property_ok();
-pairs_ok();
+compares_ok('property.py', $ENV{GATE_DOCUMENTS} || DOCUMENTS,
+    'documents as the reference has them');
+compares_ok('pairs.py', PAIRS,
+    'pairs have equal digests where they are equal');
 
 SKIP: {
     skip 'no valgrind', 1 if run('valgrind --version') != 0;
     make_ok('plain');
-    unit_ok("$build/plain", 'under valgrind', 't/unit/valgrind');
+    unit_ok("$build/plain", 'under valgrind', $valgrind);
 }
 
 done_testing();
@@ -106,22 +114,6 @@ sub locale {
 }
 
 
-# Equal digests for equal documents only.
-
-sub pairs_ok {
-    my $seed = $ENV{GATE_SEED} || 1;
-
-    my ($code, $output) = run("$python t/unit/pairs.py"
-            . " $build/canon_stdin " . PAIRS . " $seed");
-
-    is($code, 0, PAIRS . ' pairs have equal digests where they are equal')
-        or diag($output);
-    note($output);
-
-    return;
-}
-
-
 # Each program prints TAP; one test here is one program there.
 
 sub unit_ok {
@@ -149,15 +141,15 @@ sub unit_ok {
 }
 
 
-sub property_ok {
-    my $seed      = $ENV{GATE_SEED}      || 1;
-    my $documents = $ENV{GATE_DOCUMENTS} || DOCUMENTS;
+# A program that looks at so many documents.
 
-    my ($code, $output) = run("$python t/unit/property.py"
-            . " $build/canon_stdin $documents $seed");
+sub compares_ok {
+    my ($program, $count, $name) = @_;
 
-    is($code, 0, "$documents documents as the reference has them")
-        or diag($output);
+    my ($code, $output) = run("$python t/unit/$program $build/canon_stdin"
+            . " $count " . ($ENV{GATE_SEED} || 1));
+
+    is($code, 0, "$count $name") or diag($output);
     note($output);
 
     return;

@@ -36,7 +36,6 @@ use Test::Nginx::Socket 'no_plan';
 
 our $redis = Gate::Redis->run();
 our $second = Gate::Upstream->run(name => 'second');
-our $path = '/v2/payment/mobile/payout';
 
 our %projects = (kz => [1234, $kz_key], cards => [123, $ua_key]);
 

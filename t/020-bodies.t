@@ -20,21 +20,13 @@ use Test::Nginx::Socket 'no_plan';
 
 our $second = Gate::Upstream->run(name => 'second');
 
-our $json_type = 'Content-Type: application/json';
-our $mobile_path = '/v2/payment/mobile/payout';
-
-sub location {
-    return CORE::join "\n", 'location /v2/ {', 'gate_sign kz;',
-                            'proxy_pass http://gate;', @_, '}', '';
-}
-
 # A request in packets: the body is cut at these offsets.
 
 sub packets {
     my ($body, @cuts) = @_;
 
-    my @packets = ("POST $mobile_path HTTP/1.1\r\nHost: localhost\r\n"
-                   . "Connection: close\r\n$json_type\r\n"
+    my @packets = ("POST $path HTTP/1.1\r\nHost: localhost\r\n"
+                   . "Connection: close\r\n$type\r\n"
                    . 'Content-Length: ' . length($body) . "\r\n\r\n");
     my $from = 0;
 
@@ -49,8 +41,8 @@ sub packets {
 sub chunked {
     my ($body, $size, $extension, $trailer) = @_;
 
-    my $bytes = "POST $mobile_path HTTP/1.1\r\nHost: localhost\r\n"
-                . "Connection: close\r\n$json_type\r\n"
+    my $bytes = "POST $path HTTP/1.1\r\nHost: localhost\r\n"
+                . "Connection: close\r\n$type\r\n"
                 . "Transfer-Encoding: chunked\r\n\r\n";
 
     for (my $at = 0; $at < length $body; $at += $size) {
@@ -61,20 +53,6 @@ sub chunked {
     }
 
     return "${bytes}0\r\n" . ($trailer // '') . "\r\n";
-}
-
-# What the last request was, as Gate saw it.
-
-sub framed_by_length {
-    my ($expected, $from) = @_;
-
-    my $request = ($from // $up)->last_request();
-
-    Test::More::is($request->{headers}{'content-length'}, length $expected,
-                   'Content-Length that Gate got');
-    Test::More::is($request->{headers}{'transfer-encoding'}, undef,
-                   'no Transfer-Encoding for Gate');
-    Test::More::is($request->{body}, $expected, 'body that Gate got');
 }
 
 # Every attempt brought these bytes.
@@ -150,7 +128,7 @@ a client request body is buffered to a temporary file
 
 === TEST 5: in a temporary file
 --- config eval: ::location('client_body_buffer_size 1k;')
---- request eval: "POST $::mobile_path\n" . ::payout_of(20000)
+--- request eval: "POST $::path\n" . ::payout_of(20000)
 --- response_headers
 ! X-Gate-Source
 --- response_body eval: ::signed_payout_of(20000)
@@ -162,7 +140,7 @@ a client request body is buffered to a temporary file
 
 === TEST 6: in a temporary file in any case
 --- config eval: ::location('client_body_in_file_only clean;')
---- request eval: "POST $::mobile_path\n$::payout"
+--- request eval: "POST $::path\n$::payout"
 --- response_headers
 ! X-Gate-Source
 --- response_body eval: $::signed
@@ -174,7 +152,7 @@ a client request body is buffered to a temporary file
 
 === TEST 7: in a temporary file that stays
 --- config eval: ::location('client_body_in_file_only on;')
---- request eval: "POST $::mobile_path\n$::payout"
+--- request eval: "POST $::path\n$::payout"
 --- response_headers
 ! X-Gate-Source
 --- response_body eval: $::signed
@@ -184,7 +162,7 @@ a client request body is buffered to a temporary file
 
 === TEST 8: in one buffer in any case
 --- config eval: ::location('client_body_in_single_buffer on; client_body_buffer_size 64k;')
---- request eval: "POST $::mobile_path\n" . ::payout_of(20000)
+--- request eval: "POST $::path\n" . ::payout_of(20000)
 --- response_headers
 ! X-Gate-Source
 --- response_body eval: ::signed_payout_of(20000)
@@ -306,7 +284,7 @@ sub {
 
 === TEST 18: HTTP/2
 --- http2
---- request eval: "POST $::mobile_path\n$::payout"
+--- request eval: "POST $::path\n$::payout"
 --- response_headers
 ! X-Gate-Source
 --- response_body eval: $::signed
@@ -317,7 +295,7 @@ sub {
 === TEST 19: HTTP/2, in a temporary file
 --- config eval: ::location('client_body_buffer_size 1k;')
 --- http2
---- request eval: "POST $::mobile_path\n" . ::payout_of(70000)
+--- request eval: "POST $::path\n" . ::payout_of(70000)
 --- response_headers
 ! X-Gate-Source
 --- response_body eval: ::signed_payout_of(70000)
@@ -338,7 +316,7 @@ sub {
     for my $length (0, 1) {
         for my $pieces ([], [1, 2, 3], [(1) x 50]) {
             my $res = Gate::Http2::request(
-                uri => $::mobile_path, body => $::payout, length => $length,
+                uri => $::path, body => $::payout, length => $length,
                 headers => [['content-type', 'application/json']],
                 pieces => $pieces);
 
@@ -365,7 +343,7 @@ X-Gate-Source: gateway
 
 
 === TEST 22: HTTP/1.0
---- request eval: "POST $::mobile_path HTTP/1.0\n$::payout"
+--- request eval: "POST $::path HTTP/1.0\n$::payout"
 --- response_headers
 ! X-Gate-Source
 --- response_body eval: $::signed
@@ -375,7 +353,7 @@ X-Gate-Source: gateway
 
 === TEST 23: pipelined
 --- pipelined_requests eval
-[ map { "POST $::mobile_path\n" . ::payout_of($_) } 400, 3000, 500, 2500, 600 ]
+[ map { "POST $::path\n" . ::payout_of($_) } 400, 3000, 500, 2500, 600 ]
 --- response_headers eval: [ ('! X-Gate-Source') x 5 ]
 --- error_code eval: [ (200) x 5 ]
 --- response_body eval
@@ -385,8 +363,8 @@ X-Gate-Source: gateway
 
 === TEST 24: pipelined, refusals in between
 --- pipelined_requests eval
-[ "POST $::mobile_path\n$::payout", "POST $::mobile_path\n\{\"a\":1,}",
-  "GET $::mobile_path", "POST $::mobile_path\n$::payout" ]
+[ "POST $::path\n$::payout", "POST $::path\n\{\"a\":1,}",
+  "GET $::path", "POST $::path\n$::payout" ]
 --- response_headers eval
 [ '! X-Gate-Source', 'X-Gate-Source: gateway', 'X-Gate-Source: gateway',
   '! X-Gate-Source' ]
@@ -412,8 +390,8 @@ sub {
         for my $chunked (0, 1) {
             my $body = ::payout_of($size);
             my $res = $conn->request(
-                method => 'POST', uri => $::mobile_path,
-                headers => [$::json_type],
+                method => 'POST', uri => $::path,
+                headers => [$::type],
                 $chunked ? (chunks => [unpack '(a1111)*', $body])
                          : (body => $body));
 
@@ -434,7 +412,7 @@ $text =~ s/(UPSTREAM_SOCKET;)/$1 keepalive 4;/;
 $text
 --- config eval
 ::location('proxy_http_version 1.1;', 'proxy_set_header Connection "";')
---- request eval: [ ("POST $::mobile_path\n$::payout") x 3 ]
+--- request eval: [ ("POST $::path\n$::payout") x 3 ]
 --- error_code eval: [ 200, 200, 200 ]
 --- response_headers_like eval: [ map { "X-Echo-Connection: \\d+\\.\\d+" } 1 .. 3 ]
 --- response_body eval: [ ($::signed) x 3 ]
@@ -450,7 +428,7 @@ sub {
 
 === TEST 27: without buffering of requests
 --- config eval: ::location('proxy_request_buffering off;', 'proxy_http_version 1.1;')
---- request eval: "POST $::mobile_path\n" . ::payout_of(30000)
+--- request eval: "POST $::path\n" . ::payout_of(30000)
 --- response_headers
 ! X-Gate-Source
 --- response_body eval: ::signed_payout_of(30000)
@@ -473,7 +451,7 @@ sub {
 my $text = $::http_config;
 $text =~ s/server unix.*?;/server unix:$ENV{TEST_NGINX_REFUSING_SOCKET}; $& /;
 $text
---- request eval: "POST $::mobile_path\n$::payout"
+--- request eval: "POST $::path\n$::payout"
 --- response_headers
 ! X-Gate-Source
 --- response_body eval: $::signed
@@ -491,7 +469,7 @@ $text =~ s/server unix.*?;/$& max_fails=0; server unix:$ENV{TEST_NGINX_SECOND_SO
 $text =~ s/; max_fails/ max_fails/;
 $text
 --- config eval: ::location('proxy_next_upstream error timeout non_idempotent;')
---- request eval: "POST $::mobile_path\n$::payout"
+--- request eval: "POST $::path\n$::payout"
 --- response_headers
 ! X-Gate-Source
 --- response_body eval: $::signed
@@ -503,14 +481,14 @@ sub {
     for my $order ('drop', 'reset') {
         $_->script($order) for $::up, $::second;
 
-        my $res = Gate::Http::post($::mobile_path, $::payout,
-                                   headers => [$::json_type]);
+        my $res = Gate::Http::post($::path, $::payout,
+                                   headers => [$::type]);
 
         Test::More::is($res->{status}, 502, "both servers: $order");
         ::attempts(2, $::signed, $::up, $::second);
 
-        $res = Gate::Http::post($::mobile_path, $::payout,
-                                headers => [$::json_type]);
+        $res = Gate::Http::post($::path, $::payout,
+                                headers => [$::type]);
 
         Test::More::is($res->{body}, $::signed, "after: $order");
         ::attempts(1, $::signed, $::up, $::second);
@@ -530,7 +508,7 @@ $text
 --- config eval
 ::location('proxy_next_upstream error timeout non_idempotent http_500;',
            'client_body_buffer_size 1k;')
---- request eval: "POST $::mobile_path\n" . ::payout_of(9000)
+--- request eval: "POST $::path\n" . ::payout_of(9000)
 --- response_headers
 ! X-Gate-Source
 --- response_body eval: ::signed_payout_of(9000)
@@ -544,8 +522,8 @@ sub {
 
             my $body = ::payout_of(9000);
             my $res = Gate::Http::request(
-                method => 'POST', uri => $::mobile_path,
-                headers => [$::json_type],
+                method => 'POST', uri => $::path,
+                headers => [$::type],
                 $chunked ? (chunks => [unpack '(a2777)*', $body])
                          : (body => $body));
 
@@ -569,7 +547,7 @@ sub {
 my $text = $::http_config;
 $text =~ s/server unix.*?;/server unix:$ENV{TEST_NGINX_UPSTREAM_SOCKET} max_fails=0; server unix:$ENV{TEST_NGINX_SECOND_SOCKET} backup;/;
 $text
---- request eval: "POST $::mobile_path\n$::payout"
+--- request eval: "POST $::path\n$::payout"
 --- more_headers
 Content-Type: application/json
 X-Upstream: drop
@@ -588,7 +566,7 @@ sub { Test::More::is($::second->count(), 0, 'second server') }
 
 === TEST 33: large bodies
 --- config eval: ::location('client_body_buffer_size 16k;', 'proxy_buffers 8 64k;')
---- request eval: "POST $::mobile_path\n" . ::payout_of(1500000)
+--- request eval: "POST $::path\n" . ::payout_of(1500000)
 --- response_headers eval
 "X-Echo-Length: " . length(::signed_payout_of(1500000))
 --- response_body_filters eval: sub { Digest::SHA::sha1_hex($_[0]) }
@@ -598,7 +576,7 @@ sub { Test::More::is($::second->count(), 0, 'second server') }
 
 === TEST 34: a large body in memory
 --- config eval: ::location('client_body_buffer_size 4m;')
---- request eval: "POST $::mobile_path\n" . ::payout_of(1500000)
+--- request eval: "POST $::path\n" . ::payout_of(1500000)
 --- response_headers eval
 "X-Echo-Length: " . length(::signed_payout_of(1500000))
 --- response_body_filters eval: sub { Digest::SHA::sha1_hex($_[0]) }
@@ -619,7 +597,7 @@ sub {
     return if $::large_sent++;
 
     my $res = Gate::Http::post('/v2/info/x', ' ' x (64 * 1024 * 1024) . '{}',
-                               headers => [$::json_type], timeout => 60);
+                               headers => [$::type], timeout => 60);
 
     Test::More::is($res->{status}, 413, 'status');
     Test::More::is($res->{headers}{'x-gate-source'}, 'gateway', 'source');

@@ -16,39 +16,21 @@ use Gate::Http2;
 use Gate::Outbound qw( :all );
 use Test::Nginx::Socket 'no_plan';
 
-our $json_type = 'Content-Type: application/json';
-our $mobile_path = '/v2/payment/mobile/payout';
-
-sub location {
-    return CORE::join "\n", 'location /v2/ {', 'gate_sign kz;',
-                            'proxy_pass http://gate;', @_, '}', '';
-}
-
 # A request in two parts.
 
 sub parts {
     my ($body) = @_;
 
-    return ("POST $mobile_path HTTP/1.1\r\nHost: localhost\r\n"
-            . "Connection: close\r\n$json_type\r\n"
+    return ("POST $path HTTP/1.1\r\nHost: localhost\r\n"
+            . "Connection: close\r\n$type\r\n"
             . 'Content-Length: ' . length($body) . "\r\n\r\n", $body);
-}
-
-sub framed_by_length {
-    my ($expected) = @_;
-
-    my $request = $up->last_request();
-
-    Test::More::is($request->{headers}{'content-length'}, length $expected,
-                   'Content-Length that Gate got');
-    Test::More::is($request->{body}, $expected, 'body that Gate got');
 }
 
 # The worker has forgotten all about clients that left: the next is served.
 
 sub still_serves {
-    my $res = Gate::Http::post($mobile_path, $payout,
-                               headers => [$json_type]);
+    my $res = Gate::Http::post($path, $payout,
+                               headers => [$type]);
 
     Test::More::is($res->{status}, 200, 'the worker serves');
     Test::More::is($res->{body}, $signed, 'the worker signs');
@@ -88,7 +70,7 @@ sub {
     for my $rst (0, 1) {
         for my $cut (20, 100, 200, 300, 1000, 5000, 9000) {
             push @requests, { cut => $cut, rst => $rst, method => 'POST',
-                uri => $::mobile_path, headers => [$::json_type],
+                uri => $::path, headers => [$::type],
                 $cut % 200 ? (chunks => [unpack '(a500)*', $body])
                            : (body => $body) };
         }
@@ -120,7 +102,7 @@ sub {
 
     for my $cut (1, 500, 5000) {
         my $res = Gate::Http2::request(
-            uri => $::mobile_path, body => ::payout_of(9000), cut => $cut,
+            uri => $::path, body => ::payout_of(9000), cut => $cut,
             headers => [['content-type', 'application/json']]);
 
         Test::More::is($res->{status}, '', 'no answer');
@@ -130,7 +112,7 @@ sub {
     Test::More::is($::up->count(), $before, 'nothing reached Gate');
 
     my $res = Gate::Http2::request(
-        uri => $::mobile_path, body => $::payout,
+        uri => $::path, body => $::payout,
         headers => [['content-type', 'application/json']]);
     Test::More::is($res->{body}, $::signed, 'the worker signs');
 }
@@ -154,8 +136,8 @@ sub {
     my @conns = map {
         my $conn = Gate::Http::Connection->new();
         $conn->send(Gate::Http::bytes_of({ method => 'POST',
-            uri => $::mobile_path, body => $::payout,
-            headers => [$::json_type, 'X-Upstream: hang'] }));
+            uri => $::path, body => $::payout,
+            headers => [$::type, 'X-Upstream: hang'] }));
         $conn;
     } 1 .. 4;
 
@@ -181,8 +163,8 @@ POST /v2/info/x
 --- after eval
 sub {
     my $before = $::up->count();
-    my $res = Gate::Http::post($::mobile_path, ::payout_of(5000),
-        headers => [$::json_type], leave => 'sent');
+    my $res = Gate::Http::post($::path, ::payout_of(5000),
+        headers => [$::type], leave => 'sent');
 
     Test::More::is($res->{error}, 'left', 'the client left');
     Test::More::ok($::up->wait_for($before + 1), 'Gate got it');

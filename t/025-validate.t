@@ -38,8 +38,6 @@ our $modes = <<'_EOC_';
     }
 _EOC_
 
-my $mobile_path = '/v2/payment/mobile/payout';
-
 # The payout with a part of it replaced.
 
 sub but {
@@ -84,7 +82,7 @@ sub bad {
                                   @_ > 3 ? $payment_id : 'payment_47')];
 }
 
-sub mobile { return bad($mobile_path, but($_[0], $_[1]), @_[2 .. $#_]) }
+sub mobile { return bad($path, but($_[0], $_[1]), @_[2 .. $#_]) }
 
 Gate::Outbound::suite();
 

@@ -119,6 +119,29 @@ sub all_on_one_connection {
     return "@got";
 }
 
+# What a client sends behind a request that is answered with 400.
+
+our $socket = "$ENV{TEST_NGINX_SCRATCH}/close.sock";
+
+sub sends_more {
+    my ($body) = @_;
+
+    my $conn = Gate::Http::Connection->new($socket);
+
+    $conn->send(Gate::Http::bytes_of({
+        method => 'POST', uri => '/v2/info/x', body => $body,
+        headers => ['Content-Type: application/json', 'Connection: close'] }));
+
+    my $res = $conn->answer();
+
+    Test::More::is($res ? $res->{status} : 'closed', 400, "$body: status");
+    Test::More::ok($conn->closed(), "$body: no more answers");
+    Test::More::ok(eval { $conn->send('more'); 1 }, "$body: more is taken")
+        or Test::More::diag($@);
+
+    $conn->close();
+}
+
 Gate::Outbound::suite();
 
 run_tests();
@@ -876,7 +899,30 @@ sub {
 
 
 
-=== TEST 41: what is no request is answered with 400, and logged at info only
+=== TEST 41: also one that closes: the client may still be sending
+--- config eval
+"listen unix:$::socket; lingering_time 60s; lingering_timeout 60s;"
+. $::example_pages . '
+    location /v2/ {
+        gate_sign   kz;
+        proxy_pass  http://gate;
+    }'
+--- request
+POST /v2/info/x
+{"general":1}
+--- error_code: 400
+--- response_headers
+X-Gate-Source: gateway
+--- response_body eval: ::refusal('2004', 'general must be an object', 1234)
+--- after eval
+sub {
+    ::sends_more('{"general":1}');
+    ::sends_more('{"general":{"payment_id":1}}');
+}
+
+
+
+=== TEST 42: what is no request is answered with 400, and logged at info only
 --- config eval
 $::example_pages . '
     location /v2/ {

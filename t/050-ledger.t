@@ -1483,7 +1483,7 @@ KZT 20/1
 --- limits
 KZT max=100
 --- steps
-! my $at = '/v2/payment/mobile/payout?' . ++$::unique; Test::More::is(CORE::join(' ', map { ::post_payout($_, 10, up => 'kept', at => $at)->{status} } qw( a b )), '200 502', 'b is not told what a was')
+! my $at = '/v2/payment/mobile/payout?' . ++$::unique; Test::More::is(CORE::join(' ', map { ::post_payout($_, 10, up => 'kept', at => $at)->{status} } qw( a b )), '200 502', 'not sent: b is not told what a was')
 --- ledger
 a accepted 10
 b released 0
@@ -1503,7 +1503,7 @@ KZT 10/1
 --- limits
 KZT max=100
 --- steps
-! my $at = '/v2/payment/mobile/payout?' . ++$::unique; Test::More::is(CORE::join(' ', map { ::post_payout($_, 10, up => 'old_ok', at => $at)->{status} } qw( a b )), '200 502', 'b is not told what a was'); $::up->wait_for(2)
+! my $at = '/v2/payment/mobile/payout?' . ++$::unique; Test::More::is(CORE::join(' ', map { ::post_payout($_, 10, up => 'old_ok', at => $at)->{status} } qw( a b )), '200 502', 'sent behind it: b is not told what a was'); $::up->wait_for(2)
 --- ledger
 a accepted 10
 b unknown 10

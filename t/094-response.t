@@ -181,6 +181,33 @@ sub whole {
     _is($res->{headers}{'accept-ranges'}, undef, "$name: nor ranges");
 }
 
+# Gate sends back what it was sent, as it came or as change makes it.
+
+sub sent_back {
+    my ($name, $body, %opt) = @_;
+
+    my @to = ($opt{at} // '/v2/payment/status', $body, timeout => 20,
+              headers => ['Content-Type: application/json']);
+    my $log = length log_text();
+    my $res = Gate::Http::post(@to);
+
+    if ($opt{change}) {
+        my $text = $opt{change}->($up->last_request()->{body});
+
+        $up->script(orders(type => 'application/json', status => 200,
+                           body => $text));
+        $log = length log_text();
+        $res = Gate::Http::post(@to);
+    }
+
+    _is($res->{status}, 502, "$name: status");
+    Test::More::like($res->{body}, qr/"code":"gw_bad_answer"/, "$name: code");
+    Test::More::unlike($res->{body}, qr/signature/, "$name: nothing of it");
+    Test::More::like(substr(log_text(), $log),
+        qr/answer to "\w*" of project "kz" refused: it is the request itself/,
+        "$name: logged");
+}
+
 sub large {
     my ($size) = @_;
 
@@ -780,6 +807,25 @@ a accepted 400
 a error 0
 --- totals
 KZT 0/0
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 32: a request that is signed is no answer
+--- steps
+! post_payout('a', 400, at => '/payouts/v2/payment/mobile/payout')
+! my $payout = $::up->last_request()->{body}; refused('that of the payout', $payout, 'it is a request, and no answer')
+! my $asks = '{"general":{"payment_id":"a"}}'; sent_back('as it came', $asks)
+! sent_back('a status in it', $_) for map { '{"general":{"payment_id":"a"},"payment":{"id":"a","status":"' . $_ . '","sum":{"amount":400,"currency":"KZT"}}}' } qw( decline error success )
+! sent_back('signed at the top', '{"general":{"payment_id":"a"},"payment":{"id":"a","status":"decline"}}', change => sub { $_[0] =~ s/"signature":"([^"]*)",(.*)\}$/$2,"signature":"$1"}/r })
+! sent_back('written in another way', '{"general":{"payment_id":"a"},"payment":{"id":"a","status":"decline"}}', change => sub { $_[0] =~ s{/}{\\/}gr =~ s/,/ ,/gr })
+! sent_back('no payment', '{"last":1}', at => "/v2/info/$_") for 'mobile/payout/list', 'available_methods_for_merchant/list'
+! holds('counted', 'ledger', \&ledger, "a accepted 400\n")
+! passes('an answer with members of a request', signed_text($::state =~ s/^\{/{"general":{"project_id":1234,"payment_id":"a"},/r))
+--- ledger
+a success 400
 --- errors
 --- no_error_log
 [alert]

@@ -18,9 +18,6 @@ use Gate::Outbound qw( :all );
 use Time::HiRes ();
 use Test::Nginx::Socket 'no_plan';
 
-our $path = '/v2/payment/mobile/payout';
-our $type = 'Content-Type: application/json';
-
 # long enough to be found in memory, and of more than one block
 our %keys = (
     old  => $kz_key,
@@ -142,28 +139,6 @@ sub key_of_answer {
 }
 
 sub ask { return Gate::Http::post($path, $payout, headers => [$type]) }
-
-# Each worker in turn is the only one that can answer.
-
-sub by_worker {
-    my ($code) = @_;
-
-    my @pids = workers();
-    my %got;
-
-    for my $pid (@pids) {
-        my @others = grep { $_ != $pid } @pids;
-
-        kill 'STOP', @others;
-        wait_until(5, sub { !grep { slurp("/proc/$_/stat") !~ /\) T/ }
-                                  @others });
-
-        $got{$pid} = eval { $code->() } // $@;
-        kill 'CONT', @others;
-    }
-
-    return \%got;
-}
 
 sub all_sign_with {
     my ($name) = @_;
@@ -406,16 +381,9 @@ add_block_preprocessor(sub {
                                                          : undef);
     chmod 0777, $up->socket_path();
 
-    my $set = sub {
-        my ($section, $value) = @_;
-        $block->set_value($section, $value) if !defined $block->$section;
-    };
-
-    $set->('http_config', $quick);
-    $set->('config', $config);
-    $set->('request', "POST $path\n$payout");
-    $set->('response_headers', '! X-Gate-Source');
-    $set->('response_body', $signed);
+    Gate::Suite::set_sections($block, http_config => $quick,
+        config => $config, request => "POST $path\n$payout",
+        response_headers => '! X-Gate-Source', response_body => $signed);
 });
 
 switch_mount('old');

@@ -17,9 +17,6 @@ use Gate::Http2;
 use Gate::Outbound qw( :all );
 use Test::Nginx::Socket 'no_plan';
 
-our $path = '/v2/payment/mobile/payout';
-our $type = 'Content-Type: application/json';
-
 our $log_config = $http_config . <<'_EOC_';
     log_format gate escape=json
         '{"project":"$gate_project","project_id":"$gate_project_id",'

@@ -18,7 +18,6 @@ use Gate::Upstream;
 use Test::Nginx::Socket 'no_plan';
 
 our $second = Gate::Upstream->run(name => 'second');
-our $path = '/v2/payment/mobile/payout';
 
 our $upstream_error = refusal('gw_upstream', 'no valid answer from Gate: '
     . Gate::Outbound::may_be_paid(), 1234, 'payment_47');
@@ -56,10 +55,7 @@ _EOC_
 
 sub config { return $second_server . CORE::join "\n", @_, '' }
 
-sub location {
-    return config('location /v2/ {', 'gate_sign kz;',
-                  'proxy_pass http://gate;', @_, '}');
-}
+sub signing { return config(location(@_)) }
 
 # What the second server got: these bodies, and as POST.
 
@@ -101,7 +97,7 @@ __DATA__
 
 === TEST 2: try_files from a location that signs to another one
 --- config eval
-::location('try_files $uri @second;')
+::signing('try_files $uri @second;')
 --- request eval: "POST $::path\n$::payout"
 --- response_headers
 ! X-Gate-Source
@@ -113,7 +109,7 @@ __DATA__
 
 === TEST 3: try_files from a location that signs to one that does not
 --- config eval
-::location('try_files $uri @plain;')
+::signing('try_files $uri @plain;')
 --- request eval: "POST $::path\n$::payout"
 --- response_headers
 ! X-Gate-Source
@@ -125,7 +121,7 @@ __DATA__
 
 === TEST 4: try_files to another URI
 --- config eval
-::location('try_files $uri /second$uri;')
+::signing('try_files $uri /second$uri;')
 --- request eval: "POST $::path\n$::payout"
 --- response_headers eval: "X-Echo-Uri: /second$::path"
 --- response_body eval: $::signed
@@ -137,7 +133,7 @@ __DATA__
 === TEST 5: try_files in a location that signs, over HTTP/2, with a file
 --- http2
 --- config eval
-::location('try_files $uri @second; client_body_in_file_only clean;')
+::signing('try_files $uri @second; client_body_in_file_only clean;')
 --- request eval: "POST $::path\n" . ::payout_of(20000)
 --- response_headers
 ! X-Gate-Source
@@ -149,7 +145,7 @@ __DATA__
 
 === TEST 6: try_files, chunked
 --- config eval
-::location('try_files $uri @second;')
+::signing('try_files $uri @second;')
 --- raw_request eval
 "POST $::path HTTP/1.1\r\nHost: localhost\r\nConnection: close\r
 Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -164,7 +160,7 @@ Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 === TEST 7: a refused request is not tried elsewhere
 --- config eval
-::location('try_files $uri @second;')
+::signing('try_files $uri @second;')
 --- request
 POST /v2/info/x
 {
@@ -178,7 +174,7 @@ X-Gate-Source: gateway
 
 === TEST 8: try_files to another project's location
 --- config eval
-::location('try_files $uri @other;')
+::signing('try_files $uri @other;')
 --- request eval: "POST $::path\n$::payout"
 --- error_code: 403
 --- response_headers
@@ -194,7 +190,7 @@ a redirect leads to a location of another project
 
 === TEST 9: rewrite to a location that signs
 --- config eval
-::location() . ::config('location /api/ { rewrite ^/api(.*)$ /v2$1 last; }') =~ s/\Q$::second_server\E//r
+::signing() . ::config('location /api/ { rewrite ^/api(.*)$ /v2$1 last; }') =~ s/\Q$::second_server\E//r
 --- request eval
 my $uri = $::path;
 $uri =~ s/v2/api/;
@@ -223,7 +219,7 @@ X-Echo-Uri: /second/x
 
 === TEST 11: Gate fails, a second location of the same project
 --- config eval
-::location('error_page 502 = @second;')
+::signing('error_page 502 = @second;')
 --- request eval: "POST $::path\n$::payout"
 --- more_headers
 Content-Type: application/json
@@ -240,7 +236,7 @@ X-Upstream: drop
 
 === TEST 12: the same, in other ways
 --- config eval
-::location('error_page 502 = @second;')
+::signing('error_page 502 = @second;')
 --- request
 POST /v2/info/x
 {}
@@ -268,7 +264,7 @@ sub {
 
 === TEST 13: Gate fails, a second location that does not sign
 --- config eval
-::location('error_page 502 = @plain;')
+::signing('error_page 502 = @plain;')
 --- request
 POST /v2/info/x
 {}
@@ -292,7 +288,7 @@ sub {
 
 === TEST 14: Gate's own error is intercepted
 --- config eval
-::location('proxy_intercept_errors on; error_page 500 = @second;')
+::signing('proxy_intercept_errors on; error_page 500 = @second;')
 --- request
 POST /v2/info/x
 {}
@@ -316,7 +312,7 @@ sub {
 
 === TEST 15: Gate may have got it: another project's location gets nothing, and nobody hears that it was refused
 --- config eval
-::location('error_page 502 @other;')
+::signing('error_page 502 @other;')
 --- request eval: "POST $::path\n$::payout"
 --- more_headers
 Content-Type: application/json
@@ -337,7 +333,7 @@ a redirect leads to a location of another project
 
 === TEST 16: the same, where the location gives the status
 --- config eval
-::location('error_page 502 = @other;')
+::signing('error_page 502 = @other;')
 --- request eval: "POST $::path\n$::payout"
 --- more_headers
 Content-Type: application/json
@@ -355,7 +351,7 @@ X-Gate-Source: gateway
 
 === TEST 17: nginx makes a GET of it: that is no payout
 --- config eval
-::location('error_page 502 /second/x;')
+::signing('error_page 502 /second/x;')
 --- request eval: "POST $::path\n$::payout"
 --- more_headers
 Content-Type: application/json
@@ -374,7 +370,7 @@ a redirect makes a "GET" request of the payout
 
 
 === TEST 18: X-Accel-Redirect to a named location
---- config eval: ::location()
+--- config eval: ::signing()
 --- request eval: "POST $::path\n$::payout"
 --- more_headers
 Content-Type: application/json
@@ -388,7 +384,7 @@ X-Upstream: header=X-Accel-Redirect%3A @plain
 
 
 === TEST 19: X-Accel-Redirect to a location that signs, as GET
---- config eval: ::location()
+--- config eval: ::signing()
 --- request eval: "POST $::path\n$::payout"
 --- more_headers
 Content-Type: application/json
@@ -406,7 +402,7 @@ X-Gate-Source: gateway
 
 === TEST 20: a refusal's error_page in a location that signs
 --- config eval
-::location('error_page 400 403 405 422 = @second;')
+::signing('error_page 400 403 405 422 = @second;')
 --- request eval
 [ "POST /v2/info/x\n{", "GET $::path", "POST $::path\n" . '{"general":1}' ]
 --- error_code eval: [ 422, 405, 400 ]
@@ -418,7 +414,7 @@ X-Gate-Source: gateway
 
 === TEST 21: error pages without end
 --- config eval
-::location('recursive_error_pages on; error_page 422 = /v2/again;')
+::signing('recursive_error_pages on; error_page 422 = /v2/again;')
 --- request
 POST /v2/info/x
 {
@@ -434,7 +430,7 @@ POST /v2/info/x
 
 === TEST 22: a body that cannot be read, an error_page in a location that signs
 --- config eval
-::location('client_max_body_size 100; error_page 413 = @second;')
+::signing('client_max_body_size 100; error_page 413 = @second;')
 --- raw_request eval
 "POST $::path HTTP/1.1\r\nHost: localhost\r\nConnection: close\r
 Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -451,7 +447,7 @@ X-Gate-Source: gateway
 
 === TEST 23: the same, with the status
 --- config eval
-::location('client_max_body_size 100; error_page 413 @second;')
+::signing('client_max_body_size 100; error_page 413 @second;')
 --- raw_request eval
 ["POST $::path HTTP/1.1\r\nHost: localhost\r\nConnection: close\r
 Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -469,7 +465,7 @@ X-Gate-Source: gateway
 
 === TEST 24: mirror gets the signed body
 --- config eval
-::location('mirror /mirror;')
+::signing('mirror /mirror;')
 . 'location = /mirror { internal; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET; }'
 --- request eval: "POST $::path\n$::payout"
 --- response_headers
@@ -481,7 +477,7 @@ X-Gate-Source: gateway
 
 === TEST 25: mirror in a location that signs, too; twice; from a file
 --- config eval
-::location('mirror /mirror; mirror /mirror; client_body_in_file_only clean;')
+::signing('mirror /mirror; mirror /mirror; client_body_in_file_only clean;')
 . 'location = /mirror { internal; gate_sign kz; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET; }'
 --- request eval: "POST $::path\n" . ::payout_of(20000)
 --- response_headers
@@ -493,7 +489,7 @@ X-Gate-Source: gateway
 
 === TEST 26: what is refused is not mirrored
 --- config eval
-::location('mirror /mirror;')
+::signing('mirror /mirror;')
 . 'location = /mirror { internal; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET; }'
 --- request
 POST /v2/info/x
@@ -531,7 +527,7 @@ a subrequest is not signed
 
 === TEST 28: auth_request comes before
 --- config eval
-::location('auth_request /auth;')
+::signing('auth_request /auth;')
 . 'location = /auth { internal; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET;
       proxy_pass_request_body off; proxy_method POST; proxy_set_header Content-Length ""; }'
 --- request eval: "POST $::path\n" . ::payout_of(5000)
@@ -544,7 +540,7 @@ a subrequest is not signed
 
 === TEST 29: auth_request denies
 --- config eval
-::location('auth_request /auth;')
+::signing('auth_request /auth;')
 . 'location = /auth { internal; return 403; }'
 --- request eval: "POST $::path\n$::payout"
 --- error_code: 403
@@ -558,7 +554,7 @@ a subrequest is not signed
 
 === TEST 30: auth_request to a location that signs does not reach Gate
 --- config eval
-::location('auth_request /auth;')
+::signing('auth_request /auth;')
 . 'location = /auth { gate_sign kz; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET; }'
 --- request eval: "POST $::path\n$::payout"
 --- error_code: 403
@@ -575,7 +571,7 @@ a subrequest is not signed
 
 === TEST 31: SSI in an answer
 --- config eval
-::location('ssi on; ssi_types *;')
+::signing('ssi on; ssi_types *;')
 . 'location = /part { proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET;
       proxy_pass_request_body off; proxy_set_header Content-Length "";
       proxy_set_header X-Upstream "body=part"; }'
@@ -597,7 +593,7 @@ sub {
 
 === TEST 32: SSI in an answer asks a location that signs
 --- config eval
-::location('ssi on; ssi_types *;')
+::signing('ssi on; ssi_types *;')
 . 'location = /part { gate_sign kz; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET;
       proxy_method POST; proxy_set_header X-Upstream "body=part"; }'
 --- request eval: "POST $::path\n$::payout"
@@ -628,7 +624,7 @@ part
 
 === TEST 34: a payout is not a callback by a redirect
 --- config eval
-::location('try_files $uri @callbacks;')
+::signing('try_files $uri @callbacks;')
 . 'location @callbacks { gate_verify kz; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET; }'
 --- request eval: "POST $::path\n$::payout"
 --- error_code: 403
@@ -643,7 +639,7 @@ part
 
 === TEST 35: the error of a mirror is not that of the payout
 --- config eval
-::location('mirror /mirror; add_header X-Result "$gate_result";')
+::signing('mirror /mirror; add_header X-Result "$gate_result";')
 . 'error_page 503 @gate_error; location @gate_error { gate_error; }
    location = /mirror { internal; return 503; }'
 --- request eval: "POST $::path\n$::payout"
@@ -672,7 +668,7 @@ X-Result: ok
 
 === TEST 37: an error of auth_request: the payout never left
 --- config eval
-::location('auth_request /auth;')
+::signing('auth_request /auth;')
 . 'error_page 500 502 @gate_error; location @gate_error { gate_error; add_header X-Result "$gate_result" always; }
    location = /auth { internal; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET;
       proxy_pass_request_body off; proxy_set_header Content-Length ""; proxy_set_header X-Upstream drop; }'
@@ -692,7 +688,7 @@ auth request unexpected status: 502
 
 === TEST 38: an error of a part of an answer does not end the answer
 --- config eval
-::location('ssi on; ssi_types *; add_header X-Result "$gate_result";')
+::signing('ssi on; ssi_types *; add_header X-Result "$gate_result";')
 . 'error_page 503 @gate_error; location @gate_error { gate_error; }
    location = /part { return 503; }'
 --- request eval: "POST $::path\n$::payout"
@@ -709,7 +705,7 @@ X-Result: ok
 
 === TEST 39: a mirror does not send to a location of another project
 --- config eval
-::location('mirror /mirror;')
+::signing('mirror /mirror;')
 . 'location = /mirror { internal; gate_sign ua; proxy_pass http://unix:$TEST_NGINX_SECOND_SOCKET; }'
 --- request eval: "POST $::path\n$::payout"
 --- response_headers

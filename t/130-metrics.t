@@ -16,7 +16,8 @@ use Gate::Dead;
 use Gate::Env qw( read_file which write_file write_key wait_until );
 use Gate::FakeRedis;
 use Gate::Http;
-use Gate::Outbound qw( $kz_key json workers workers_are_new signal_nginx );
+use Gate::Outbound qw( $kz_key json workers workers_are_new
+                       workers_are_gone by_worker signal_nginx change_conf );
 use Gate::Payouts qw( $redis %answers post_payout body_of set_limits orders );
 use Gate::Prometheus;
 use Test::Nginx::Socket 'no_plan';
@@ -165,47 +166,15 @@ sub callback_is {
     Test::More::is(send_callback($text, %opt)->{status}, $status,
                    "callback $id $state: status");
 }
-
-sub by_worker {
-    my ($code) = @_;
-
-    my @pids = workers();
-
-    for my $pid (@pids) {
-        my @others = grep { $_ != $pid } @pids;
-
-        kill 'STOP', @others;
-        wait_until(5, sub {
-            !grep { (read_file("/proc/$_/stat") // ') T') !~ /\) T/ } @others
-        });
-        $code->();
-        kill 'CONT', @others;
-    }
-
-    return @pids;
-}
-
 # --- reload
 
-sub conf_file { return "$ENV{TEST_NGINX_SERVROOT}/conf/nginx.conf" }
-
 sub reload_with {
-    my (@changes) = @_;
-
-    my $text = read_file(conf_file());
     my @old = workers();
 
-    while (my ($from, $to) = splice @changes, 0, 2) {
-        $text =~ s/$from/$to/ or die "no $from in nginx.conf\n";
-    }
-
-    write_file(conf_file(), $text);
+    change_conf(splice @_, 0, 2) while @_;
     signal_nginx('HUP');
     Test::More::ok(workers_are_new(@old), 'reload');
-    wait_until(10, sub {
-        my %now = map { $_ => 1 } workers('all');
-        return !grep { $now{$_} } @old;
-    });
+    workers_are_gone(@old);
 }
 
 # --- both formats
@@ -529,9 +498,9 @@ sub {
         payout_amount_minor_total{currency="KZT",project="kz",result="sent"} +20
         payouts_total{endpoint="mobile",project="kz",result="ok"} +2
 _EOC_
-        @pids = ::by_worker(sub {
+        @pids = keys %{ ::by_worker(sub {
             ::pay('x', 10, 200, at => '/any/v2/payment/mobile/payout?project=kz');
-        });
+        }) };
     });
 
     Test::More::is(scalar @pids, 2, 'two workers');

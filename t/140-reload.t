@@ -19,8 +19,6 @@ use Test::Nginx::Socket 'no_plan';
 # on the way to Gate, to hold what is in flight
 our $proxy = Gate::Proxy->run(to => $up->socket_path());
 
-our $path = '/v2/payment/mobile/payout';
-our $type = 'Content-Type: application/json';
 our $new_key = 'key-of-kz-after-reload';
 our $signed_anew = signed($payout, $new_key, 1234, lines_of());
 
@@ -37,8 +35,6 @@ _EOC_
 
 # files of keys are read at start and by reload only
 our $reload_http_config = "gate_secret_check off;\n$http_config";
-
-sub conf_file { return "$ENV{TEST_NGINX_SERVROOT}/conf/nginx.conf" }
 
 sub old_key { write_key('kz.key', "$kz_key\n") }
 sub new_key { write_key('kz.key', "$new_key\n") }
@@ -94,16 +90,7 @@ sub waiting {
         method => 'POST', uri => $path, body => $body, headers => [$type] }));
 }
 
-sub gone {
-    my (@pids) = @_;
-
-    my $gone = wait_until(10, sub {
-        my %now = map { $_ => 1 } workers('all');
-        return !grep { $now{$_} } @pids;
-    });
-
-    Test::More::ok($gone, 'old workers are gone');
-}
+sub gone { Test::More::ok(workers_are_gone(@_), 'old workers are gone') }
 
 # Reloads a configuration that cannot be used; what the log then says.
 
@@ -128,13 +115,10 @@ sub reload_fails {
 sub with_conf {
     my ($from, $to, $code) = @_;
 
-    my $text = read_file(conf_file());
-    my $new = $text;
-    $new =~ s/$from/$to/ or die "no $from in nginx.conf\n";
+    my $text = change_conf($from, $to);
 
-    write_file(conf_file(), $new);
     $code->();
-    write_file(conf_file(), $text);
+    write_file("$ENV{TEST_NGINX_SERVROOT}/conf/nginx.conf", $text);
 }
 
 Gate::Outbound::suite();

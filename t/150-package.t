@@ -11,14 +11,13 @@ use warnings;
 
 use File::Basename qw(dirname);
 use File::Find qw(find);
-use File::Path qw(make_path);
 use FindBin;
 use JSON::PP ();
 use Test::More;
 
 use lib "$FindBin::Bin/lib";
 
-use Gate::Env qw( scratch );
+use Gate::Env qw( root scratch read_file write_file );
 use Gate::Nginx;
 
 chdir "$FindBin::Bin/.." or BAIL_OUT("no $FindBin::Bin/..: $!");
@@ -44,23 +43,7 @@ debian();
 done_testing();
 
 
-sub contents {
-    my ($path) = @_;
-
-    open my $f, '<:raw', $path or die "$path: $!";
-    local $/;
-
-    return scalar <$f>;
-}
-
-sub put {
-    my ($path, $text) = @_;
-
-    make_path(dirname($path));
-    open my $f, '>:raw', $path or die "$path: $!";
-    print {$f} $text;
-    close $f or die "$path: $!";
-}
+sub contents { return read_file(root() . "/$_[0]") // die "no $_[0]\n" }
 
 sub run {
     my (@argv) = @_;
@@ -456,15 +439,15 @@ sub starts {
     $conf =~ s/service:9000/127.0.0.1:9/;
     $conf =~ s{(listen\s+)[\d.:]+}{$1 . "unix:$dir/" . $n++ . '.sock'}ge;
 
-    put("$dir/nginx.conf", $conf);
-    put("$dir/resolver.conf", "resolver 127.0.0.1;\n");
-    put("$dir/$_.key", contents("docker/secrets/$_.key")) for qw( kz cards );
+    write_file("nginx.conf", $conf);
+    write_file("resolver.conf", "resolver 127.0.0.1;\n");
+    write_file("$_.key", contents("docker/secrets/$_.key")) for qw( kz cards );
 
     my ($status, $out) = run('openssl', 'req', '-x509', '-newkey', 'rsa:2048',
         '-nodes', '-days', '2', '-subj', '/CN=gateway.example.com',
         '-keyout', "$dir/gateway.key", '-out', "$dir/gateway.crt");
     is($status, 0, 'certificate') or diag $out;
-    put("$dir/ca.crt", contents("$dir/gateway.crt"));
+    write_file("ca.crt", read_file('gateway.crt'));
 
     ($status, $out) = run($ENV{TEST_NGINX_BINARY}, '-t', '-e', 'stderr',
         '-c', "$dir/nginx.conf");

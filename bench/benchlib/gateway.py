@@ -72,7 +72,7 @@ GATEWAY = """
 """
 
 REDIS = """
-    gate_redis unix:{redis} timeout=1s;
+    gate_redis unix:{redis} timeout={timeout};
 """
 
 SERVER = """
@@ -86,6 +86,10 @@ SERVER = """
 
         location = /pid {{
             return 200 $pid;
+        }}
+
+        location = /mark {{
+            gate_status;
         }}
     }}
 """
@@ -102,6 +106,7 @@ MODES = {
 
 REDIS_MODES = {
     "limits": "gate_sign bench; gate_limits on;",
+    "settle": "gate_verify bench;",
 }
 
 
@@ -109,7 +114,7 @@ class Nginx:
     """A running nginx.  Its sockets listen before it starts, and it inherits
     them: whoever connects is served as soon as it is there."""
 
-    def __init__(self, directory, name, text, sockets, how):
+    def __init__(self, directory, name, text, sockets, how, tool=()):
         path = os.path.join(directory, name + ".conf")
         binary = os.environ.get("NGINX") or shutil.which("nginx") \
             or "/usr/sbin/nginx"
@@ -122,7 +127,7 @@ class Nginx:
         how["env"]["NGINX"] = inherited
 
         self.process = subprocess.Popen(
-            [binary, "-c", path, "-e", self.log],
+            [*tool, binary, "-c", path, "-e", self.log],
             pass_fds=[s.fileno() for s in sockets], **how)
 
         for s in sockets:
@@ -158,6 +163,8 @@ def _tcp_socket():
 class Gateway:
     """The gateways with a server for each mode, and what is behind them."""
 
+    TIMEOUT = "1s"      # of Redis
+
     def __init__(self, directory, processors, module, redis):
         self.directory = directory
         self.processors = processors
@@ -180,7 +187,8 @@ class Gateway:
             self._start_gate()
             self._start("gateway", MODES, "")
             self._start("gateway-redis", REDIS_MODES,
-                        REDIS.format(redis=self.redis.path))
+                        REDIS.format(redis=self.redis.path,
+                                     timeout=self.TIMEOUT))
         except BaseException:
             self.__exit__()
             raise
@@ -222,10 +230,15 @@ class Gateway:
                               http)
 
         self.running.append(Nginx(self.directory, name, text, sockets,
-                                  self.processors.measured()))
+                                  self.processors.measured(),
+                                  self._tool(name)))
 
         for mode in modes:
             self.workers[mode] = int(self._get(mode, "/pid"))
+
+    def _tool(self, _name):
+        """What a gateway is run under."""
+        return ()
 
     def url(self, mode):
         return "http://127.0.0.1:%d%s" % (self.ports[mode.name],
@@ -257,7 +270,7 @@ class Gateway:
             body = bodies.PAYOUT
             wrong, refusal = unread, 422
 
-            if mode in ("verify", "plain callback"):
+            if mode in ("verify", "settle", "plain callback"):
                 body = bodies.CALLBACK
                 wrong, refusal = forged, 403
 
@@ -266,6 +279,10 @@ class Gateway:
 
             self._expect(mode, body.path, body.text, 200)
             self._expect(mode, body.path, wrong, refusal)
+
+    def send(self, mode, body):
+        """One that is taken."""
+        self._expect(mode, body.path, body.text, 200)
 
     def _expect(self, mode, path, text, wanted):
         status, answer = self._request(mode, "POST", path, text)

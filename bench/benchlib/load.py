@@ -1,14 +1,10 @@
 """Rounds of requests, and what they cost the worker."""
 
 import os
-import re
 import subprocess
 import tempfile
 
 CONNECTIONS = 64
-
-EVENT = "instructions:u"
-PERF = ["perf", "stat", "-x,", "-e", EVENT]
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wrk.lua")
 
@@ -28,7 +24,7 @@ class Round:
 _next_id = 0
 
 
-def _wrk(gate, mode, seconds, connections, prefix=()):
+def _wrk(gate, mode, seconds, connections):
     """Returns the number of requests, the duration and the median, in us."""
     global _next_id
 
@@ -36,7 +32,7 @@ def _wrk(gate, mode, seconds, connections, prefix=()):
         body.write(mode.body.text)
         body.flush()
 
-        command = [*prefix, "wrk", "-t1", "-c%d" % connections,
+        command = ["wrk", "-t1", "-c%d" % connections,
                    "-d%ds" % seconds, "--timeout", "10s", "-s", SCRIPT,
                    gate.url(mode), "--", body.name, str(_next_id)]
 
@@ -87,37 +83,3 @@ def cpu_time(gate, mode, seconds):
 
 def latency(gate, mode, seconds):
     return _wrk(gate, mode, seconds, 1)[2]
-
-
-def can_count():
-    """Says whether perf counts instructions here: few virtual machines and
-    not every user may."""
-    try:
-        done = subprocess.run(PERF + ["true"], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT,
-                              universal_newlines=True, check=False)
-    except OSError:
-        return False
-
-    return done.returncode == 0 and _counted(done.stdout) is not None
-
-
-def _counted(text):
-    """The count in the output of perf, or None."""
-    found = re.search(r"^(\d+),.*%s" % EVENT, text, re.M)
-
-    return int(found.group(1)) if found else None
-
-
-def instructions(gate, mode):
-    """Instructions per request in user space."""
-    with tempfile.NamedTemporaryFile("r", dir=gate.directory) as out:
-        prefix = PERF + ["-o", out.name,
-                         "-p", str(gate.workers[mode.name])]
-        requests = _wrk(gate, mode, 1, CONNECTIONS, prefix)[0]
-        count = _counted(out.read())
-
-    if count is None:
-        raise Failed("perf did not count")
-
-    return count / requests

@@ -55,3 +55,13 @@ class Processors:
 
     def _pin_worker(self):
         os.sched_setaffinity(0, self.worker)
+
+
+class Anywhere:
+    """Where nothing is measured that a busy machine could change."""
+
+    @staticmethod
+    def peer():
+        return {"env": dict(os.environ)}
+
+    measured = peer

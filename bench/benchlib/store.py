@@ -87,10 +87,6 @@ class Redis:
 
         return self.calls, self.usec / self.calls
 
-    def load(self, text):
-        """The name of a script to EVALSHA."""
-        return self._command("-x", "script", "load", text=text).strip()
-
     def usec_of(self, calls):
         """Microseconds of each of many script calls, given as their bytes."""
         self._command("config", "resetstat")

@@ -65,6 +65,14 @@ typedef struct {
 } gate_err_t;
 
 
+/* that of malloc(), and a power of two, on every platform nginx runs on */
+
+#define GATE_ALIGNMENT      16
+
+#define gate_align(n)                                                         \
+    (((n) + (GATE_ALIGNMENT - 1)) & ~((size_t) GATE_ALIGNMENT - 1))
+
+
 /*
  * A bump allocator.  Memory comes from the caller's buffer first, then from
  * malloc(); all of it is given back at once.
@@ -87,14 +95,39 @@ typedef struct {
 void gate_pool_init(gate_pool_t *pool, void *buf, size_t size);
 
 /*
- * Returns size bytes aligned for any type, not zeroed, or NULL.
+ * The way of gate_pool_alloc() where the pool has no room left; size is
+ * aligned.
  */
-void *gate_pool_alloc(gate_pool_t *pool, size_t size);
+void *gate_pool_chunk(gate_pool_t *pool, size_t size);
 
 /*
  * Frees all that was allocated; the pool can be used again.
  */
 void gate_pool_reset(gate_pool_t *pool);
+
+/*
+ * Returns size bytes aligned for any type, not zeroed, or NULL.
+ */
+static inline void *
+gate_pool_alloc(gate_pool_t *pool, size_t size)
+{
+    unsigned char  *p;
+
+    if (size > SIZE_MAX / 2) {
+        return NULL;
+    }
+
+    size = gate_align(size + (size == 0));
+
+    if ((size_t) (pool->last - pool->pos) < size) {
+        return gate_pool_chunk(pool, size);
+    }
+
+    p = pool->pos;
+    pool->pos += size;
+
+    return p;
+}
 
 
 #endif /* _GATE_H_INCLUDED_ */

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) nginx-gate authors
  *
- * Answers of Gate: whether a payout was taken, and whether an unsigned one says
- * nothing that needs a signature.
+ * Answers of Gate: whether a payout was taken, whether an unsigned one says
+ * nothing that needs a signature, and whether one is a request.
  */
 
 
@@ -92,4 +92,25 @@ gate_answer_nothing(const gate_doc_t *doc)
     }
 
     return 1;
+}
+
+
+int
+gate_answer_asks(const gate_doc_t *doc)
+{
+    uint32_t  general, payment;
+
+    general = gate_member(doc, 0, "general");
+
+    if (general == GATE_NO_NODE
+        || gate_member(doc, general, "payment_id") == GATE_NO_NODE
+        || gate_member(doc, 0, "status") != GATE_NO_NODE)
+    {
+        return 0;
+    }
+
+    payment = gate_member(doc, 0, "payment");
+
+    return payment == GATE_NO_NODE
+           || gate_member(doc, payment, "status") == GATE_NO_NODE;
 }

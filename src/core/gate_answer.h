@@ -33,5 +33,11 @@ gate_answer_e gate_answer_read(const gate_doc_t *doc, unsigned status,
  */
 int gate_answer_nothing(const gate_doc_t *doc);
 
+/*
+ * 1 where the document asks for a payment by general.payment_id, as requests
+ * do, and tells no status, neither the payment's nor one of its own.
+ */
+int gate_answer_asks(const gate_doc_t *doc);
+
 
 #endif /* _GATE_ANSWER_H_INCLUDED_ */

@@ -14,23 +14,24 @@
 
 
 /*
- * payment.status: X(name, word)
+ * A status of a payment, or of an operation: X(name, word, brief)
  *
- * NONE: the callback is not about a payment.  OTHER: one that we do not know.
- * Both are words of ours.
+ * brief: the ledger's word for it in a list of operations.  NONE: there is
+ * none; of a payment: the callback is not about one.  OTHER: one that we do not
+ * know, which says nothing of a payout.  Both are words of ours.
  */
 
 #define GATE_STATUS_TABLE(X)                                                  \
-    X(NONE, "none")                                                           \
-    X(PROCESSING, "processing")                                               \
-    X(CLARIFICATION, "awaiting clarification")                                \
-    X(RETRY, "awaiting retry")                                                \
-    X(SUCCESS, "success")                                                     \
-    X(DECLINE, "decline")                                                     \
-    X(ERROR, "error")                                                         \
-    X(REVERSED, "reversed")                                                   \
-    X(PARTIAL, "partially_paid_out")                                          \
-    X(OTHER, "other")
+    X(NONE, "none", "")                                                       \
+    X(PROCESSING, "processing", "pending")                                    \
+    X(CLARIFICATION, "awaiting clarification", "pending")                     \
+    X(RETRY, "awaiting retry", "pending")                                     \
+    X(SUCCESS, "success", "success")                                          \
+    X(DECLINE, "decline", "decline")                                          \
+    X(ERROR, "error", "error")                                                \
+    X(REVERSED, "reversed", "reversed")                                       \
+    X(PARTIAL, "partially_paid_out", "partial")                               \
+    X(OTHER, "other", "")
 
 
 /* another spelling of PARTIAL */
@@ -38,7 +39,7 @@
 #define GATE_STATUS_PARTIAL_SPACES  "partially paid out"
 
 
-#define GATE_STATUS_NAME(name, word)  GATE_STATUS_##name,
+#define GATE_STATUS_NAME(name, word, brief)  GATE_STATUS_##name,
 
 typedef enum {
     GATE_STATUS_TABLE(GATE_STATUS_NAME)
@@ -51,25 +52,89 @@ typedef enum {
 #define GATE_NO_AMOUNT  INT64_C(-1)
 
 
+/* of one message; what is listed beyond is not read */
+
+#define GATE_MAX_OPERATIONS  64
+
+
 /*
- * Strings are parts of the document, empty where it has none: a member that is
- * null, "", [] or {} has no value.
+ * An operation of a payment: what the message says of it, and GATE_NO_AMOUNT
+ * for what is not known.
+ *
+ * id       Gate's ids are integers, or strings of their digits: all others are
+ *          none, so that an id is 19 digits at most
+ * size     sum_initial, or sum where there is no amount in it: the part of the
+ *          payment that it was to pay
+ * paid     of success and partially_paid_out the same, but not known where
+ *          sum_initial and sum differ, or where it were more than payment.sum,
+ *          which has the amount of all parts; of NONE and OTHER not known; of
+ *          all else 0
+ *
+ * An amount is an integer of minor units, no other number and no string; more
+ * than GATE_MAX_AMOUNT is not Gate's.  One in another currency than the
+ * payment's is not known, nor is what an operation that is not a payout has
+ * paid: a reversal is a success, too.
  */
 
 typedef struct {
-    gate_str_t     payment_id;
+    gate_str_t     id;
+    gate_str_t     type;
+    gate_str_t     status_text;
     gate_str_t     currency;
-    gate_str_t     status_text;     /* in the spelling of payouts */
-    gate_str_t     operation_id;    /* digits */
-    gate_str_t     operation_type;
+    int64_t        size;
+    int64_t        paid;
     gate_status_e  status;
-    int64_t        amount;          /* payment.sum.amount, minor units */
-    int64_t        paid;            /* sum of the operation, if successful */
-    int64_t        paid_total;      /* of successful ones, if all are listed */
+    unsigned       payout:1;    /* of this type, or none is told */
+    unsigned       foreign:1;   /* a sum has another currency */
+    unsigned       listed:1;    /* stands in "operations" */
+    unsigned       doubtful:1;  /* one message says two things of it */
+} gate_operation_t;
+
+
+/*
+ * Strings are parts of the document, empty where it has none: a member that is
+ * null, "", [] or {} has no value.
+ *
+ * operations   "operation", then those of "operations", each of them once.  Two
+ *              items with the same id are one; what they contradict each other
+ *              in is not known, in a status: OTHER
+ * complete     "operations" is a list of payouts, each with an id of its own
+ *              and a status that is known, it has them all, and "operation" is
+ *              among them.  The answer of /v2/payment/status lists all
+ *              operations of the payment; a callback is not bound to
+ */
+
+typedef struct {
+    gate_str_t        payment_id;
+    gate_str_t        type;             /* payment.type */
+    gate_str_t        currency;
+    gate_str_t        status_text;      /* in the spelling of payouts */
+    gate_str_t        operation_id;     /* digits */
+    gate_str_t        operation_type;
+    gate_status_e     status;
+    int64_t           amount;           /* payment.sum.amount, minor units */
+    int64_t           paid;             /* of the operation, if successful */
+    int64_t           paid_total;       /* of successful ones, if all are
+                                           listed */
+
+    gate_str_t        paid_currency;    /* payment.sum's, or the first that an
+                                           operation tells */
+    unsigned          noperations;
+    unsigned          payout:1;         /* payment.type is, or is not told */
+    unsigned          complete:1;
+    unsigned          foreign:1;        /* some operation is */
+    unsigned          alone:1;          /* the message is about one operation
+                                           at most */
+
+    gate_operation_t  operations[GATE_MAX_OPERATIONS];
 } gate_callback_t;
 
 
+/*
+ * Gate's word, and the ledger's, which is empty for NONE and OTHER.
+ */
 gate_str_t gate_status_word(gate_status_e status);
+gate_str_t gate_status_brief(gate_status_e status);
 
 /*
  * Reads project_id, of the top level or of "general".  Needed before the
@@ -98,6 +163,12 @@ gate_rc_e gate_callback_ambiguous(const gate_doc_t *doc, gate_place_e place,
  */
 gate_rc_e gate_callback_read(const gate_doc_t *doc, gate_callback_t *callback,
     gate_err_t *err);
+
+
+/*
+ * 1 where the operation is a payout with an id and a status that is known.
+ */
+int gate_operation_clear(const gate_operation_t *operation);
 
 
 #endif /* _GATE_CALLBACK_H_INCLUDED_ */

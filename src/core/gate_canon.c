@@ -56,7 +56,7 @@ static gate_leaf_t *gate_canon_add(gate_canon_t *canon);
 static gate_rc_e gate_canon_room(gate_flat_t *flat, size_t len);
 static gate_rc_e gate_canon_enter(gate_flat_t *flat, const gate_node_t *nodes,
     uint32_t i);
-static unsigned gate_canon_dropped(const gate_node_t *node);
+static inline unsigned gate_canon_dropped(const gate_node_t *node);
 static gate_rc_e gate_canon_path(gate_flat_t *flat, const gate_node_t *node,
     gate_path_t *path);
 static gate_rc_e gate_canon_join(gate_flat_t *flat, const gate_path_t *parent,
@@ -72,7 +72,7 @@ static int gate_canon_compare_natural(const void *data, uint32_t a,
     uint32_t b);
 static int gate_canon_compare_bytes(const void *data, uint32_t a, uint32_t b);
 static void gate_canon_put_line(gate_writer_t *writer,
-    const gate_leaf_t *leaf);
+    const gate_leaf_t *leaf, unsigned separate);
 static void gate_canon_put(gate_writer_t *writer, gate_str_t str);
 static void gate_canon_put_char(gate_writer_t *writer, unsigned char ch);
 static void gate_canon_flush(gate_writer_t *writer);
@@ -266,6 +266,11 @@ gate_canon_name(gate_flat_t *flat, const gate_node_t *node)
         return rc;
     }
 
+    if (node->type == GATE_STRING) {
+        leaf->value = node->value;
+        return GATE_OK;
+    }
+
     return gate_canon_value(flat, node, &leaf->value);
 }
 
@@ -404,18 +409,10 @@ gate_canon_insert(gate_flat_t *flat, const gate_insert_t *insert)
 }
 
 
-static unsigned
+static inline unsigned
 gate_canon_dropped(const gate_node_t *node)
 {
-    if (node->key.len == 9) {
-        return memcmp(node->key.data, "signature", 9) == 0;
-    }
-
-    if (node->key.len == 10) {
-        return memcmp(node->key.data, "frame_mode", 10) == 0;
-    }
-
-    return 0;
+    return gate_is(node->key, "signature") || gate_is(node->key, "frame_mode");
 }
 
 
@@ -680,15 +677,15 @@ gate_canon_write(const gate_canon_t *canon, gate_sink_pt sink, void *data)
     for (i = 0; i < canon->n && writer.rc == GATE_OK; i++) {
         leaf = &canon->leaves[canon->order[i]];
 
-        if (i != 0) {
-            gate_canon_put_char(&writer, ';');
+        if (leaf->prefix.len + leaf->path.len + leaf->value.len + 2
+            <= GATE_WRITE_SIZE - writer.len)
+        {
+            gate_canon_put_line(&writer, leaf, i != 0);
+            continue;
         }
 
-        if (leaf->prefix.len + leaf->path.len + leaf->value.len
-            < GATE_WRITE_SIZE - writer.len)
-        {
-            gate_canon_put_line(&writer, leaf);
-            continue;
+        if (i != 0) {
+            gate_canon_put_char(&writer, ';');
         }
 
         gate_canon_put(&writer, leaf->prefix);
@@ -706,14 +703,21 @@ gate_canon_write(const gate_canon_t *canon, gate_sink_pt sink, void *data)
 /* there is room for all of it */
 
 static void
-gate_canon_put_line(gate_writer_t *writer, const gate_leaf_t *leaf)
+gate_canon_put_line(gate_writer_t *writer, const gate_leaf_t *leaf,
+    unsigned separate)
 {
     unsigned char  *p;
 
     p = writer->buf + writer->len;
 
-    memcpy(p, leaf->prefix.data, leaf->prefix.len);
-    p += leaf->prefix.len;
+    if (separate) {
+        *p++ = ';';
+    }
+
+    if (leaf->prefix.len) {
+        memcpy(p, leaf->prefix.data, leaf->prefix.len);
+        p += leaf->prefix.len;
+    }
 
     memcpy(p, leaf->path.data, leaf->path.len);
     p += leaf->path.len;

@@ -16,8 +16,16 @@
 #include "gate_sign.h"
 
 
-#define GATE_DIGEST_BUF  1024
-#define GATE_DIGEST_END  '.'
+#define GATE_DIGEST_BUF     2048
+#define GATE_DIGEST_END     '.'
+
+/* no text is longer than GATE_MAX_TEXT, which has so many bytes */
+
+#define GATE_DIGEST_LENGTH  4
+
+/* beside key and value: the type, and two lengths */
+
+#define GATE_DIGEST_NODE    (1 + 2 * GATE_DIGEST_LENGTH)
 
 
 struct gate_digest_s {
@@ -31,7 +39,7 @@ typedef struct {
     uint32_t         signature; /* nodes that are left out */
     uint32_t         project;
     int              rc;        /* of OpenSSL: 1 is success */
-    size_t           len;
+    unsigned char   *pos;
     unsigned char    buf[GATE_DIGEST_BUF];
 } gate_digest_writer_t;
 
@@ -41,18 +49,21 @@ static gate_rc_e gate_digest_run(gate_digest_t *digest, gate_str_t path,
     unsigned char *out);
 static void gate_digest_walk(gate_digest_writer_t *writer,
     const gate_doc_t *doc);
-static unsigned gate_digest_omits(const gate_digest_writer_t *writer,
-    uint32_t i);
+static uint32_t gate_digest_first(const gate_node_t *nodes, uint32_t i);
+static uint32_t gate_digest_after(const gate_node_t *nodes, uint32_t i);
 static void gate_digest_node(gate_digest_writer_t *writer,
     const gate_node_t *node);
-static uint32_t gate_digest_first(const gate_doc_t *doc, uint32_t i);
-static uint32_t gate_digest_after(const gate_doc_t *doc, uint32_t i);
+static void gate_digest_end(gate_digest_writer_t *writer);
+static unsigned char *gate_digest_copy(unsigned char *p, gate_str_t str);
+static unsigned char *gate_digest_length(unsigned char *p, size_t len);
 static void gate_digest_put_str(gate_digest_writer_t *writer, gate_str_t str);
-static void gate_digest_put_char(gate_digest_writer_t *writer,
-    unsigned char ch);
 static void gate_digest_put(gate_digest_writer_t *writer,
     const unsigned char *p, size_t len);
 static void gate_digest_flush(gate_digest_writer_t *writer);
+
+
+#define gate_digest_room(writer)                                              \
+    ((size_t) ((writer)->buf + GATE_DIGEST_BUF - (writer)->pos))
 
 
 /* by gate_type_e; none is GATE_DIGEST_END */
@@ -131,10 +142,12 @@ gate_digest_run(gate_digest_t *digest, gate_str_t path, const gate_doc_t *doc,
 {
     gate_digest_writer_t  writer;
 
+    /* no node has the number doc->n */
+
     writer.ctx = digest->ctx;
-    writer.signature = signature;
-    writer.project = project;
-    writer.len = 0;
+    writer.signature = (signature != GATE_NO_NODE) ? signature : doc->n;
+    writer.project = (project != GATE_NO_NODE) ? project : doc->n;
+    writer.pos = writer.buf;
     writer.rc = EVP_DigestInit_ex2(digest->ctx, digest->md, NULL);
 
     gate_digest_put_str(&writer, path);
@@ -160,32 +173,39 @@ gate_digest_run(gate_digest_t *digest, gate_str_t path, const gate_doc_t *doc,
 static void
 gate_digest_walk(gate_digest_writer_t *writer, const gate_doc_t *doc)
 {
-    uint32_t  i, next;
+    uint32_t            i, next;
+    const gate_node_t  *nodes;
 
+    nodes = doc->nodes;
     i = 0;
 
     for ( ;; ) {
         next = GATE_NO_NODE;
 
-        if (!gate_digest_omits(writer, i)) {
-            gate_digest_node(writer, &doc->nodes[i]);
-            next = gate_digest_first(doc, i);
+        if (i != writer->signature && i != writer->project) {
+            gate_digest_node(writer, &nodes[i]);
+
+            if (nodes[i].type >= GATE_OBJECT) {
+                next = gate_digest_first(nodes, i);
+
+                if (next == GATE_NO_NODE) {
+                    gate_digest_end(writer);
+                }
+            }
         }
 
         while (next == GATE_NO_NODE) {
-
-            if (doc->nodes[i].type >= GATE_OBJECT
-                && !gate_digest_omits(writer, i))
-            {
-                gate_digest_put_char(writer, GATE_DIGEST_END);
-            }
 
             if (i == 0) {
                 return;
             }
 
-            next = gate_digest_after(doc, i);
-            i = doc->nodes[i].parent;
+            next = gate_digest_after(nodes, i);
+
+            if (next == GATE_NO_NODE) {
+                i = nodes[i].parent;
+                gate_digest_end(writer);
+            }
         }
 
         i = next;
@@ -193,81 +213,118 @@ gate_digest_walk(gate_digest_writer_t *writer, const gate_doc_t *doc)
 }
 
 
-static unsigned
-gate_digest_omits(const gate_digest_writer_t *writer, uint32_t i)
+static uint32_t
+gate_digest_first(const gate_node_t *nodes, uint32_t i)
 {
-    return i != GATE_NO_NODE
-           && (i == writer->signature || i == writer->project);
+    if (nodes[i].type == GATE_OBJECT) {
+        return nodes[i].least;
+    }
+
+    return (nodes[i].next != i + 1) ? i + 1 : GATE_NO_NODE;
+}
+
+
+static uint32_t
+gate_digest_after(const gate_node_t *nodes, uint32_t i)
+{
+    const gate_node_t  *parent;
+
+    parent = &nodes[nodes[i].parent];
+
+    if (parent->type == GATE_OBJECT) {
+        return nodes[i].after;
+    }
+
+    return (nodes[i].next != parent->next) ? nodes[i].next : GATE_NO_NODE;
 }
 
 
 static void
 gate_digest_node(gate_digest_writer_t *writer, const gate_node_t *node)
 {
-    gate_digest_put_char(writer, gate_digest_types[node->type]);
+    unsigned        valued;
+    unsigned char  *p;
+
+    valued = (node->type == GATE_STRING || node->type == GATE_NUMBER);
+
+    if (node->key.len + node->value.len + GATE_DIGEST_NODE
+        <= gate_digest_room(writer))
+    {
+        p = writer->pos;
+        *p++ = gate_digest_types[node->type];
+
+        if (node->key.data != NULL) {
+            p = gate_digest_copy(p, node->key);
+        }
+
+        if (valued) {
+            p = gate_digest_copy(p, node->value);
+        }
+
+        writer->pos = p;
+
+        return;
+    }
+
+    gate_digest_put(writer, &gate_digest_types[node->type], 1);
 
     if (node->key.data != NULL) {
         gate_digest_put_str(writer, node->key);
     }
 
-    if (node->type == GATE_STRING || node->type == GATE_NUMBER) {
+    if (valued) {
         gate_digest_put_str(writer, node->value);
     }
 }
 
 
-static uint32_t
-gate_digest_first(const gate_doc_t *doc, uint32_t i)
+static void
+gate_digest_end(gate_digest_writer_t *writer)
 {
-    const gate_node_t  *node;
-
-    node = &doc->nodes[i];
-
-    if (node->type == GATE_OBJECT) {
-        return node->least;
+    if (gate_digest_room(writer) == 0) {
+        gate_digest_flush(writer);
     }
 
-    return (node->next != i + 1) ? i + 1 : GATE_NO_NODE;
+    *writer->pos++ = GATE_DIGEST_END;
 }
 
 
-static uint32_t
-gate_digest_after(const gate_doc_t *doc, uint32_t i)
+/* there is room for it */
+
+static unsigned char *
+gate_digest_copy(unsigned char *p, gate_str_t str)
 {
-    const gate_node_t  *node, *parent;
+    p = gate_digest_length(p, str.len);
 
-    node = &doc->nodes[i];
-    parent = &doc->nodes[node->parent];
+    memcpy(p, str.data, str.len);
 
-    if (parent->type == GATE_OBJECT) {
-        return node->after;
+    return p + str.len;
+}
+
+
+/* seven bits in a byte, the lowest first, and all bytes but the last marked */
+
+static unsigned char *
+gate_digest_length(unsigned char *p, size_t len)
+{
+    while (len > 0x7f) {
+        *p++ = (unsigned char) (0x80 | (len & 0x7f));
+        len >>= 7;
     }
 
-    return (node->next != parent->next) ? node->next : GATE_NO_NODE;
+    *p++ = (unsigned char) len;
+
+    return p;
 }
 
 
 static void
 gate_digest_put_str(gate_digest_writer_t *writer, gate_str_t str)
 {
-    unsigned char  len[4];
+    unsigned char  len[GATE_DIGEST_LENGTH];
 
-    /* no text is longer than GATE_MAX_TEXT */
-
-    len[0] = (unsigned char) str.len;
-    len[1] = (unsigned char) (str.len >> 8);
-    len[2] = (unsigned char) (str.len >> 16);
-    len[3] = (unsigned char) (str.len >> 24);
-
-    gate_digest_put(writer, len, 4);
+    gate_digest_put(writer, len, gate_digest_length(len, str.len) - len);
     gate_digest_put(writer, str.data, str.len);
-}
-
-
-static void
-gate_digest_put_char(gate_digest_writer_t *writer, unsigned char ch)
-{
-    gate_digest_put(writer, &ch, 1);
 }
 
 
@@ -275,23 +332,22 @@ static void
 gate_digest_put(gate_digest_writer_t *writer, const unsigned char *p,
     size_t len)
 {
-    if (len > GATE_DIGEST_BUF - writer->len) {
+    size_t  n;
 
-        gate_digest_flush(writer);
+    while (len != 0) {
 
-        if (len > GATE_DIGEST_BUF) {
-
-            if (writer->rc == 1) {
-                writer->rc = EVP_DigestUpdate(writer->ctx, p, len);
-            }
-
-            return;
+        if (gate_digest_room(writer) == 0) {
+            gate_digest_flush(writer);
         }
-    }
 
-    if (len != 0) {
-        memcpy(writer->buf + writer->len, p, len);
-        writer->len += len;
+        n = gate_digest_room(writer);
+        n = (len < n) ? len : n;
+
+        memcpy(writer->pos, p, n);
+        writer->pos += n;
+
+        p += n;
+        len -= n;
     }
 }
 
@@ -300,8 +356,9 @@ static void
 gate_digest_flush(gate_digest_writer_t *writer)
 {
     if (writer->rc == 1) {
-        writer->rc = EVP_DigestUpdate(writer->ctx, writer->buf, writer->len);
+        writer->rc = EVP_DigestUpdate(writer->ctx, writer->buf,
+                                      writer->pos - writer->buf);
     }
 
-    writer->len = 0;
+    writer->pos = writer->buf;
 }

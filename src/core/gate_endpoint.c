@@ -222,10 +222,9 @@ gate_endpoint_plain(const unsigned char *p, const unsigned char *last)
 {
     for ( /* void */ ; p < last; p++) {
 
-        if ((*p >= '0' && *p <= '9')
+        if ((*p >= 'a' && *p <= 'z')
+            || (*p >= '-' && *p <= '9')
             || (*p >= 'A' && *p <= 'Z')
-            || (*p >= 'a' && *p <= 'z')
-            || (*p >= '-' && *p <= '/')
             || *p == '_' || *p == '~')
         {
             continue;

@@ -13,13 +13,8 @@
 
 #include "gate_json.h"
 #include "gate_keys.h"
-#include "gate_sort.h"
 #include "gate_text.h"
 
-
-/* an object of so many needs no memory for the order of its keys */
-
-#define GATE_FEW_MEMBERS   16
 
 #define GATE_MANY_NODES    1024
 
@@ -31,6 +26,9 @@ typedef struct {
     yajl_handle    yajl;
     gate_str_t     key;         /* of the value that comes next */
     uint64_t       head;        /* of the key */
+    gate_str_t     string;      /* the last one, decoded */
+    uint32_t       start;       /* of the string */
+    uint32_t       room;        /* nodes that there may be so far */
     uint32_t       capacity;
     uint32_t       container;   /* the innermost open one */
     uint32_t       depth;
@@ -65,12 +63,10 @@ static int gate_json_end(gate_json_t *js);
 static gate_node_t *gate_json_push(gate_json_t *js, gate_type_e type);
 static int gate_json_grow(gate_json_t *js);
 static int gate_json_decoded(gate_json_t *js, const unsigned char *p,
-    size_t len, gate_str_t *str, uint32_t *start);
+    size_t len);
 static int gate_json_escaped(gate_json_t *js, const unsigned char *p,
-    size_t len, gate_str_t *str, uint32_t *start);
+    size_t len);
 
-static int gate_json_chain(gate_json_t *js, uint32_t object,
-    uint32_t *second);
 static size_t gate_json_key_offset(gate_json_t *js, uint32_t object,
     uint32_t member);
 
@@ -356,11 +352,9 @@ gate_json_string(void *data, const unsigned char *p, size_t len)
 {
     gate_json_t *js = data;
 
-    uint32_t      start;
-    gate_str_t    value;
     gate_node_t  *node;
 
-    if (gate_json_decoded(js, p, len, &value, &start) == 0) {
+    if (gate_json_decoded(js, p, len) == 0) {
         return 0;
     }
 
@@ -369,8 +363,8 @@ gate_json_string(void *data, const unsigned char *p, size_t len)
         return 0;
     }
 
-    node->value = value;
-    node->start = start;
+    node->value = js->string;
+    node->start = js->start;
     node->end = js->end;
     node->next = js->doc->n;
 
@@ -383,14 +377,15 @@ gate_json_map_key(void *data, const unsigned char *p, size_t len)
 {
     gate_json_t *js = data;
 
-    size_t    readable;
-    uint32_t  start;
+    size_t  readable;
 
-    if (gate_json_decoded(js, p, len, &js->key, &start) == 0) {
+    if (gate_json_decoded(js, p, len) == 0) {
         return 0;
     }
 
-    readable = (js->key.data == p) ? js->doc->text.len - start - 1 : len;
+    js->key = js->string;
+
+    readable = (js->key.data == p) ? js->doc->text.len - js->start - 1 : len;
 
     js->head = gate_key_head(js->key, readable);
     js->doc->simple &= gate_key_simple(js->key, js->head);
@@ -414,9 +409,9 @@ gate_json_end_map(void *data)
     uint32_t  object, second;
 
     object = js->container;
-    second = GATE_NO_NODE;
 
-    if (gate_json_chain(js, object, &second) == 0) {
+    if (gate_keys_chain(js->doc, js->pool, object, &second) != GATE_OK) {
+        js->rc = GATE_ERROR;
         return 0;
     }
 
@@ -523,20 +518,14 @@ gate_json_push(gate_json_t *js, gate_type_e type)
 
     doc = js->doc;
 
-    if (doc->n >= js->max_values && doc->n < GATE_MAX_NODES) {
-        gate_json_fail(js, "too many values", js->end);
-        js->rc = GATE_VALUES;
-        return NULL;
-    }
-
-    if (doc->n == js->capacity && gate_json_grow(js) == 0) {
+    if (doc->n == js->room && gate_json_grow(js) == 0) {
         return NULL;
     }
 
     node = &doc->nodes[doc->n];
 
     node->parent = js->container;
-    node->index = (doc->n != 0) ? doc->nodes[js->container].next++ : 0;
+    node->index = doc->nodes[js->container].next++;
     node->key = js->key;
     node->head = js->head;
     node->value.len = 0;
@@ -570,6 +559,12 @@ gate_json_grow(gate_json_t *js)
         return gate_json_fail(js, "too many values", js->end);
     }
 
+    if (doc->n >= js->max_values) {
+        gate_json_fail(js, "too many values", js->end);
+        js->rc = GATE_VALUES;
+        return 0;
+    }
+
     if (js->capacity == 0) {
         capacity = 16 + doc->text.len / 16;
         capacity = (capacity < GATE_MANY_NODES) ? capacity : GATE_MANY_NODES;
@@ -590,10 +585,14 @@ gate_json_grow(gate_json_t *js)
 
     if (doc->n != 0) {
         memcpy(nodes, doc->nodes, doc->n * sizeof(gate_node_t));
+
+    } else {
+        nodes[0].next = 0;
     }
 
     doc->nodes = nodes;
     js->capacity = capacity;
+    js->room = (capacity < js->max_values) ? capacity : js->max_values;
 
     return 1;
 }
@@ -605,41 +604,38 @@ gate_json_grow(gate_json_t *js)
  */
 
 static int
-gate_json_decoded(gate_json_t *js, const unsigned char *p, size_t len,
-    gate_str_t *str, uint32_t *start)
+gate_json_decoded(gate_json_t *js, const unsigned char *p, size_t len)
 {
     size_t  offset;
 
     offset = (uintptr_t) p - (uintptr_t) js->doc->text.data;
 
     if (offset >= js->doc->text.len) {
-        return gate_json_escaped(js, p, len, str, start);
+        return gate_json_escaped(js, p, len);
     }
 
+    js->start = offset - 1;
     js->end = offset + len + 1;
-
-    *start = offset - 1;
-    str->data = p;
-    str->len = len;
+    js->string.data = p;
+    js->string.len = len;
 
     return 1;
 }
 
 
 static int
-gate_json_escaped(gate_json_t *js, const unsigned char *p, size_t len,
-    gate_str_t *str, uint32_t *start)
+gate_json_escaped(gate_json_t *js, const unsigned char *p, size_t len)
 {
     size_t          offset;
     gate_str_t      text;
     unsigned char  *copy;
 
     text = js->doc->text;
-    *start = gate_text_skip(text, js->end, " \t\n\r,:");
+    js->start = gate_text_skip(text, js->end, " \t\n\r,:");
 
     js->end = yajl_get_bytes_consumed(js->yajl);
 
-    offset = gate_text_surrogate(text, *start + 1, js->end - 1);
+    offset = gate_text_surrogate(text, js->start + 1, js->end - 1);
 
     if (offset != js->end - 1) {
         return gate_json_fail(js, "lone surrogate", offset);
@@ -652,57 +648,9 @@ gate_json_escaped(gate_json_t *js, const unsigned char *p, size_t len,
     }
 
     memcpy(copy, p, len);
-    str->data = copy;
-    str->len = len;
 
-    return 1;
-}
-
-
-/*
- * Chains the members in the order of their keys, and sets second to the first
- * one whose key was there before.
- */
-
-static int
-gate_json_chain(gate_json_t *js, uint32_t object, uint32_t *second)
-{
-    uint32_t      i, n, *index, few[2 * GATE_FEW_MEMBERS];
-    gate_node_t  *nodes;
-
-    nodes = js->doc->nodes;
-    n = nodes[object].next;
-    index = few;
-
-    if (n > GATE_FEW_MEMBERS) {
-        index = gate_pool_alloc(js->pool, 2 * n * sizeof(uint32_t));
-        if (index == NULL) {
-            js->rc = GATE_ERROR;
-            return 0;
-        }
-    }
-
-    n = 0;
-
-    for (i = object + 1; i < js->doc->n; i = nodes[i].next) {
-        index[n++] = i;
-    }
-
-    gate_sort(index, index + n, n, gate_key_compare, nodes);
-
-    if (n != 0) {
-        nodes[object].least = index[0];
-    }
-
-    for (i = 1; i < n; i++) {
-        nodes[index[i - 1]].after = index[i];
-
-        if (gate_key_compare(nodes, index[i - 1], index[i]) == 0
-            && (*second == GATE_NO_NODE || index[i] < *second))
-        {
-            *second = index[i];
-        }
-    }
+    js->string.data = copy;
+    js->string.len = len;
 
     return 1;
 }

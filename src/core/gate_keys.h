@@ -2,7 +2,8 @@
 /*
  * Copyright (C) nginx-gate authors
  *
- * The keys of an object: their order, for the parser to inline.
+ * The keys of an object: what they sort by, for the parser to inline, and
+ * their order.
  */
 
 
@@ -16,6 +17,15 @@
 
 
 #define GATE_KEY_HEAD  8
+
+
+/*
+ * Chains the members of an object that has been read to its end, and counts
+ * them in "next", in the order of their keys.  second becomes the first one
+ * whose key was there before, or GATE_NO_NODE.  Returns GATE_OK or GATE_ERROR.
+ */
+gate_rc_e gate_keys_chain(const gate_doc_t *doc, gate_pool_t *pool,
+    uint32_t object, uint32_t *second);
 
 
 /* the first eight bytes, zero-padded, as a number that sorts like them */

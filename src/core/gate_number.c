@@ -26,6 +26,10 @@
 #define GATE_PRECISION   14
 #define GATE_DOUBLE_LEN  32
 
+/* JSON has no leading zeros: more are too many, and uint64_t holds these */
+
+#define GATE_INT64_LEN   19
+
 
 static gate_rc_e gate_number_double(gate_pool_t *pool, const char *text,
     gate_str_t *value);
@@ -36,7 +40,7 @@ int
 gate_json_int64(const gate_node_t *node, int64_t *value)
 {
     int                   negative;
-    uint64_t              n, max;
+    uint64_t              n;
     const unsigned char  *p, *last;
 
     if (node->type != GATE_NUMBER) {
@@ -46,20 +50,24 @@ gate_json_int64(const gate_node_t *node, int64_t *value)
     p = node->value.data;
     last = p + node->value.len;
     negative = (*p == '-');
-    max = (uint64_t) INT64_MAX + negative;
+    p += negative;
     n = 0;
 
-    for (p += negative; p < last; p++) {
+    if (last - p > GATE_INT64_LEN) {
+        return -1;
+    }
+
+    for ( /* void */ ; p < last; p++) {
 
         if (*p < '0' || *p > '9') {
             return -1;
         }
 
-        if (n > max / 10 || (n == max / 10 && *p - '0' > (int) (max % 10))) {
-            return -1;
-        }
-
         n = n * 10 + (*p - '0');
+    }
+
+    if (n > (uint64_t) INT64_MAX + negative) {
+        return -1;
     }
 
     /* -n of INT64_MIN would overflow */

@@ -85,14 +85,16 @@ typedef struct {
 typedef struct {
     const gate_doc_t  *doc;
     uint32_t           objects[GATE_OBJECTS];
+    uint32_t           valid;   /* fields that were found to be so */
     gate_validate_e    validate;
     gate_err_t        *err;
 } gate_check_t;
 
 
 static uint32_t gate_payout_node(const gate_check_t *check, unsigned field);
-static void gate_payout_read(const gate_check_t *check,
-    gate_payout_t *payout);
+static void gate_payout_read(gate_check_t *check, gate_payout_t *payout);
+static const gate_node_t *gate_payout_take(gate_check_t *check,
+    unsigned field);
 static void gate_payout_weigh(const gate_check_t *check,
     gate_payout_t *payout);
 static unsigned gate_payout_names(gate_str_t name, const char *word);
@@ -163,6 +165,7 @@ gate_payout_check(const gate_doc_t *doc, const gate_endpoint_t *endpoint,
     gate_check_t  check;
 
     check.doc = doc;
+    check.valid = 0;
     check.validate = validate;
     check.err = err;
     check.objects[GATE_IN_TOP] = 0;
@@ -200,7 +203,11 @@ gate_payout_check(const gate_doc_t *doc, const gate_endpoint_t *endpoint,
         checked &= ~GATE_F_AMOUNT;
     }
 
-    for (i = 0; i < GATE_NFIELDS; i++) {
+    /* the rules of these are the same however strict they are */
+
+    checked &= ~check.valid;
+
+    for (i = 0; checked >> i != 0; i++) {
 
         if (checked & (1u << i)) {
             rc = gate_payout_field(&check, i, required & (1u << i));
@@ -234,43 +241,55 @@ gate_payout_node(const gate_check_t *check, unsigned field)
 
 
 static void
-gate_payout_read(const gate_check_t *check, gate_payout_t *payout)
+gate_payout_read(gate_check_t *check, gate_payout_t *payout)
 {
-    uint32_t      i;
-    gate_node_t  *nodes;
-
-    nodes = check->doc->nodes;
+    const gate_node_t  *node;
 
     memset(payout, 0, sizeof(gate_payout_t));
 
-    i = gate_payout_node(check, GATE_NUMBER_PAYMENT_ID);
+    node = gate_payout_take(check, GATE_NUMBER_PAYMENT_ID);
 
-    if (i != GATE_NO_NODE
-        && gate_payout_valid(&nodes[i], &gate_rules[GATE_RULE_TEXT_1_255],
-                             GATE_VALIDATE_BASIC))
-    {
-        payout->payment_id = nodes[i].value;
+    if (node != NULL) {
+        payout->payment_id = node->value;
     }
 
-    i = gate_payout_node(check, GATE_NUMBER_CURRENCY);
+    node = gate_payout_take(check, GATE_NUMBER_CURRENCY);
 
-    if (i != GATE_NO_NODE
-        && gate_payout_valid(&nodes[i], &gate_rules[GATE_RULE_CURRENCY],
-                             GATE_VALIDATE_BASIC))
-    {
-        payout->currency = nodes[i].value;
+    if (node != NULL) {
+        payout->currency = node->value;
     }
 
-    i = gate_payout_node(check, GATE_NUMBER_AMOUNT);
+    node = gate_payout_take(check, GATE_NUMBER_AMOUNT);
 
-    if (i != GATE_NO_NODE
-        && gate_payout_valid(&nodes[i], &gate_rules[GATE_RULE_AMOUNT],
-                             GATE_VALIDATE_BASIC))
-    {
-        (void) gate_json_int64(&nodes[i], &payout->amount);
+    if (node != NULL) {
+        (void) gate_json_int64(node, &payout->amount);
     }
 
     gate_payout_weigh(check, payout);
+}
+
+
+/* returns NULL where the field is not there, or not valid */
+
+static const gate_node_t *
+gate_payout_take(gate_check_t *check, unsigned field)
+{
+    uint32_t            i;
+    const gate_node_t  *node;
+
+    i = gate_payout_node(check, field);
+    node = &check->doc->nodes[i];
+
+    if (i == GATE_NO_NODE
+        || !gate_payout_valid(node, gate_fields[field].rule,
+                              GATE_VALIDATE_BASIC))
+    {
+        return NULL;
+    }
+
+    check->valid |= 1u << field;
+
+    return node;
 }
 
 
@@ -325,10 +344,18 @@ gate_payout_weigh(const gate_check_t *check, gate_payout_t *payout)
         }
     }
 
+    if (!payout->carries || !currency) {
+        return;
+    }
+
+    if (check->valid & GATE_F_PAYMENT_ID) {
+        payout->moves = 1;
+        return;
+    }
+
     id = gate_payout_node(check, GATE_NUMBER_PAYMENT_ID);
 
-    payout->moves = payout->carries && currency && id != GATE_NO_NODE
-                    && !gate_json_empty(check->doc, id);
+    payout->moves = id != GATE_NO_NODE && !gate_json_empty(check->doc, id);
 }
 
 
@@ -340,7 +367,9 @@ gate_payout_names(gate_str_t name, const char *word)
     len = strlen(word);
 
     for (i = 0; i + len <= name.len; i++) {
-        if (memcmp(name.data + i, word, len) == 0) {
+        if (name.data[i] == (unsigned char) *word
+            && memcmp(name.data + i, word, len) == 0)
+        {
             return 1;
         }
     }

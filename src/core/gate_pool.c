@@ -15,15 +15,6 @@
 #define GATE_CHUNK_MAX   (1024 * 1024)
 
 
-/* that of malloc(), and a power of two, on every platform nginx runs on */
-
-#define GATE_ALIGNMENT   16
-
-
-#define gate_align(n)                                                         \
-    (((n) + (GATE_ALIGNMENT - 1)) & ~((size_t) GATE_ALIGNMENT - 1))
-
-
 struct gate_chunk_s {
     gate_chunk_t  *next;
     size_t         size;
@@ -31,9 +22,6 @@ struct gate_chunk_s {
 
 
 #define GATE_CHUNK_HEADER  gate_align(sizeof(gate_chunk_t))
-
-
-static unsigned char *gate_pool_chunk(gate_pool_t *pool, size_t size);
 
 
 void
@@ -62,27 +50,6 @@ gate_pool_init(gate_pool_t *pool, void *buf, size_t size)
 }
 
 
-void *
-gate_pool_alloc(gate_pool_t *pool, size_t size)
-{
-    unsigned char  *p;
-
-    if (size > SIZE_MAX / 2) {
-        return NULL;
-    }
-
-    size = gate_align(size + (size == 0));
-
-    if ((size_t) (pool->last - pool->pos) >= size) {
-        p = pool->pos;
-        pool->pos += size;
-        return p;
-    }
-
-    return gate_pool_chunk(pool, size);
-}
-
-
 void
 gate_pool_reset(gate_pool_t *pool)
 {
@@ -99,7 +66,7 @@ gate_pool_reset(gate_pool_t *pool)
 
 /* chunks grow, so that a big document needs few of them */
 
-static unsigned char *
+void *
 gate_pool_chunk(gate_pool_t *pool, size_t size)
 {
     size_t          room;

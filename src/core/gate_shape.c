@@ -361,7 +361,7 @@ gate_shape_member(const gate_doc_t *doc, uint32_t i, const gate_shape_t *shape,
 
     if (node->type != GATE_OBJECT && node->type != GATE_ARRAY) {
 
-        if (!gate_shape_has_colon(node)) {
+        if (shape->nparts == 0 || !gate_shape_has_colon(node)) {
             return GATE_OK;
         }
 

@@ -152,6 +152,8 @@ gate_verify(gate_key_t *const *keys, unsigned nkeys, const gate_doc_t *doc,
         return GATE_MISMATCH;
     }
 
+    result->text = node->value;
+
     (void) gate_canon_sort(canon, GATE_ORDER_NATURAL);
 
     rc = gate_verify_keys(keys, nkeys, canon, node->value, &result->key);

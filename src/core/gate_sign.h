@@ -31,6 +31,7 @@ typedef struct {
     gate_place_e  place;    /* where the signature stood */
     gate_order_e  order;    /* the order it was computed in */
     unsigned      key;      /* index of the key that verified */
+    gate_str_t    text;     /* the signature, a part of the document */
 } gate_verified_t;
 
 

@@ -15,6 +15,9 @@
 #include "gate.h"
 
 
+#define GATE_TEXT_BLOCK  32
+
+
 static inline size_t
 gate_text_skip(gate_str_t text, size_t offset, const char *set)
 {
@@ -112,38 +115,47 @@ gate_text_char(const unsigned char *p, size_t len)
 }
 
 
+static inline unsigned
+gate_text_ascii(const unsigned char *p)
+{
+    uint64_t  words[GATE_TEXT_BLOCK / sizeof(uint64_t)];
+
+    memcpy(words, p, GATE_TEXT_BLOCK);
+
+    return ((words[0] | words[1] | words[2] | words[3])
+            & UINT64_C(0x8080808080808080)) == 0;
+}
+
+
 /* returns the offset of the first invalid sequence, or the length */
 
 static inline size_t
 gate_text_utf8(gate_str_t text)
 {
-    size_t    i, n;
-    uint64_t  word;
+    size_t  i, n, last;
 
     i = 0;
 
     while (i < text.len) {
 
-        while (text.len - i >= 8) {
-            memcpy(&word, text.data + i, 8);
+        while (text.len - i >= GATE_TEXT_BLOCK
+               && gate_text_ascii(text.data + i))
+        {
+            i += GATE_TEXT_BLOCK;
+        }
 
-            if (word & UINT64_C(0x8080808080808080)) {
-                break;
+        last = (text.len - i < GATE_TEXT_BLOCK) ? text.len
+                                                : i + GATE_TEXT_BLOCK;
+
+        while (i < last) {
+
+            n = gate_text_char(text.data + i, text.len - i);
+            if (n == 0) {
+                return i;
             }
 
-            i += 8;
+            i += n;
         }
-
-        if (i == text.len) {
-            break;
-        }
-
-        n = gate_text_char(text.data + i, text.len - i);
-        if (n == 0) {
-            return i;
-        }
-
-        i += n;
     }
 
     return i;

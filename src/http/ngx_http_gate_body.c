@@ -222,7 +222,8 @@ ngx_http_gate_body_is_json(ngx_http_request_t *r)
     type = &r->headers_in.content_type->value;
 
     if (type->len < json.len
-        || ngx_strncasecmp(type->data, json.data, json.len) != 0)
+        || (ngx_memcmp(type->data, json.data, json.len) != 0
+            && ngx_strncasecmp(type->data, json.data, json.len) != 0))
     {
         return 0;
     }

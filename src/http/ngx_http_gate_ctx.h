@@ -80,6 +80,7 @@ typedef struct {
     const gate_endpoint_t     *endpoint;
     ngx_http_gate_copy_t      *copy;      /* in the ledger, not reported yet */
     ngx_chain_t               *body;      /* signed; for what passes only */
+    u_char                     signature[GATE_SIGNATURE_LEN];
     ngx_str_t                  limit;     /* that refused */
     u_char                     limit_data[NGX_INT64_LEN];
 
@@ -160,6 +161,7 @@ struct ngx_http_gate_ctx_s {
     ngx_str_t                  method_name;
     ngx_uint_t                 method;
     unsigned                   keepalive:1;
+    unsigned                   lingering:1;
 
     ngx_http_gate_ctx_wait_t   wait;
     ngx_http_gate_ctx_out_t    out;

@@ -64,6 +64,10 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
         r->keepalive = (clcf->keepalive_timeout != 0);
     }
 
+    if (ctx != NULL && ctx->lingering) {
+        r->lingering_close = 1;
+    }
+
     if (ctx == NULL || ctx->state == NGX_HTTP_GATE_CTX_ANSWERED) {
         return ngx_http_next_header_filter(r);
     }

@@ -44,8 +44,7 @@ static ngx_http_gate_result_e ngx_http_gate_outbound_read(
     ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx, gate_doc_t *doc,
     gate_payout_t *payout);
 static ngx_int_t ngx_http_gate_outbound_body(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx, gate_splice_t *splice, gate_doc_t *doc,
-    u_char *signature);
+    ngx_http_gate_ctx_t *ctx, gate_splice_t *splice, gate_doc_t *doc);
 static ngx_http_gate_result_e ngx_http_gate_outbound_reserve(
     ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx, gate_payout_t *payout,
     gate_doc_t *doc, gate_splice_t *splice);
@@ -378,7 +377,6 @@ static ngx_http_gate_result_e
 ngx_http_gate_outbound_sign(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_pool_t *pool, gate_str_t *text)
 {
-    u_char                     signature[GATE_SIGNATURE_LEN];
     gate_rc_e                  rc;
     gate_doc_t                 doc;
     gate_canon_t               canon;
@@ -412,7 +410,8 @@ ngx_http_gate_outbound_sign(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     }
 
     if (rc == GATE_OK) {
-        rc = gate_sign(ctx->project->secret.key, &canon, signature);
+        rc = gate_sign(ctx->project->secret.key, &canon,
+                       ctx->out.signature);
     }
 
     if (rc != GATE_OK) {
@@ -422,9 +421,7 @@ ngx_http_gate_outbound_sign(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_count_secret(ctx->project->series,
                                NGX_HTTP_GATE_SECRET_CURRENT, 0);
 
-    if (ngx_http_gate_outbound_body(r, ctx, &splice, &doc, signature)
-        != NGX_OK)
-    {
+    if (ngx_http_gate_outbound_body(r, ctx, &splice, &doc) != NGX_OK) {
         return NGX_HTTP_GATE_INTERNAL;
     }
 
@@ -463,7 +460,7 @@ ngx_http_gate_outbound_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_gate_outbound_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
-    gate_splice_t *splice, gate_doc_t *doc, u_char *signature)
+    gate_splice_t *splice, gate_doc_t *doc)
 {
     u_char      *buf;
     ngx_uint_t   n;
@@ -474,7 +471,7 @@ ngx_http_gate_outbound_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    n = gate_splice_pieces(splice, doc, signature, buf, pieces);
+    n = gate_splice_pieces(splice, doc, ctx->out.signature, buf, pieces);
 
     ctx->out.body = ngx_http_gate_body_make(r, pieces, n);
 

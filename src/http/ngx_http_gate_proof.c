@@ -35,6 +35,8 @@ static char *ngx_http_gate_proof_check(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static char *ngx_http_gate_proof_verify(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_pool_t *pool, gate_str_t text);
+static char *ngx_http_gate_proof_misfit(ngx_http_gate_ctx_t *ctx,
+    gate_doc_t *doc, gate_canon_t *canon, gate_verified_t *verified);
 static char *ngx_http_gate_proof_read(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_doc_t *doc, ngx_uint_t nothing);
 static void ngx_http_gate_proof_unread(ngx_http_request_t *r,
@@ -292,6 +294,7 @@ static char *
 ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_pool_t *pool, gate_str_t text)
 {
+    char                      *reason;
     uint32_t                   id;
     gate_doc_t                 doc;
     gate_err_t                 err;
@@ -331,12 +334,10 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
                ? "it is not signed" : "its signature does not match";
     }
 
-    if (gate_callback_ambiguous(&doc, verified.place, &err) != GATE_OK) {
-        return "it has members that the signature does not cover";
-    }
+    reason = ngx_http_gate_proof_misfit(ctx, &doc, &canon, &verified);
 
-    if (gate_shape_check(&doc, &canon, &err) != GATE_OK) {
-        return "it could be another answer";
+    if (reason != NULL) {
+        return reason;
     }
 
     /* a code that cannot be read is none of those that are looked for */
@@ -344,6 +345,41 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     (void) gate_error_read(&doc, &error);
 
     return ngx_http_gate_proof_read(r, ctx, &doc, error.nothing);
+}
+
+
+/*
+ * Gate signs with the key that requests are signed with.  What has the
+ * signature of the request has its canonical string, in whatever members.
+ */
+
+static char *
+ngx_http_gate_proof_misfit(ngx_http_gate_ctx_t *ctx, gate_doc_t *doc,
+    gate_canon_t *canon, gate_verified_t *verified)
+{
+    gate_err_t  err;
+
+    if (ngx_memcmp(verified->text.data, ctx->out.signature, GATE_SIGNATURE_LEN)
+        == 0)
+    {
+        return "it is the request itself";
+    }
+
+    if (gate_endpoint_operation(ctx->out.endpoint) == GATE_OP_STATUS
+        && gate_answer_asks(doc))
+    {
+        return "it is a request, and no answer";
+    }
+
+    if (gate_callback_ambiguous(doc, verified->place, &err) != GATE_OK) {
+        return "it has members that the signature does not cover";
+    }
+
+    if (gate_shape_check(doc, canon, &err) != GATE_OK) {
+        return "it could be another answer";
+    }
+
+    return NULL;
 }
 
 

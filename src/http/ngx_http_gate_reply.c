@@ -43,6 +43,7 @@ static ngx_uint_t ngx_http_gate_error_status(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_send(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_uint_t status);
+static u_char *ngx_http_gate_put(u_char *p, char *text);
 static ngx_int_t ngx_http_gate_add_header(ngx_http_request_t *r, char *key,
     char *value);
 static ngx_int_t ngx_http_gate_add_retry_after(ngx_http_request_t *r,
@@ -116,6 +117,11 @@ ngx_http_gate_reply_message(ngx_http_gate_ctx_t *ctx, u_char *p,
     message = ngx_http_gate_result_message(ctx->result);
     err = &ctx->err;
 
+    if (message != NULL && ngx_strchr(message, '%') == NULL) {
+        return ngx_cpymem(p, message,
+                          ngx_min((size_t) (last - p), ngx_strlen(message)));
+    }
+
     if (message != NULL) {
         return ngx_slprintf(p, last, message, &ctx->out.limit);
     }
@@ -155,6 +161,7 @@ ngx_http_gate_reply_handler(ngx_http_request_t *r)
         /* nginx takes a 400 for a request that it could not read */
 
         ctx->keepalive = r->keepalive;
+        ctx->lingering = r->lingering_close && !r->discard_body;
 
         ctx->uri = r->uri;
         ctx->method = r->method;
@@ -343,7 +350,7 @@ ngx_buf_t *
 ngx_http_gate_reply_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     size_t      size;
-    u_char     *last;
+    u_char     *p, *last;
     u_char      message[NGX_HTTP_GATE_MESSAGE_MAX];
     ngx_buf_t  *b;
 
@@ -363,34 +370,41 @@ ngx_http_gate_reply_body(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         return NULL;
     }
 
-    b->last = ngx_sprintf(b->last, "{\"status\":\"%s\",\"code\":\"%s\","
-                          "\"message\":\"",
-                          ngx_http_gate_result_status(ctx->result)
-                              == NGX_HTTP_OK ? "success" : "error",
-                          ngx_http_gate_result_code(ctx->result));
-
-    b->last = (u_char *) ngx_escape_json(b->last, message, last - message);
-    *b->last++ = '"';
+    p = ngx_http_gate_put(b->last, "{\"status\":\"");
+    p = ngx_http_gate_put(p, ngx_http_gate_result_status(ctx->result)
+                             == NGX_HTTP_OK ? "success" : "error");
+    p = ngx_http_gate_put(p, "\",\"code\":\"");
+    p = ngx_http_gate_put(p, ngx_http_gate_result_code(ctx->result));
+    p = ngx_http_gate_put(p, "\",\"message\":\"");
+    p = (u_char *) ngx_escape_json(p, message, last - message);
+    *p++ = '"';
 
     if (ctx->project != NULL) {
-        b->last = ngx_sprintf(b->last, ",\"project_id\":%V",
-                              &ctx->project->id_text);
+        p = ngx_http_gate_put(p, ",\"project_id\":");
+        p = ngx_cpymem(p, ctx->project->id_text.data,
+                       ctx->project->id_text.len);
     }
 
     if (ctx->payment_id.len) {
-        b->last = ngx_cpymem(b->last, ",\"payment_id\":\"",
-                             sizeof(",\"payment_id\":\"") - 1);
-        b->last = (u_char *) ngx_escape_json(b->last, ctx->payment_id.data,
-                                             ctx->payment_id.len);
-        *b->last++ = '"';
+        p = ngx_http_gate_put(p, ",\"payment_id\":\"");
+        p = (u_char *) ngx_escape_json(p, ctx->payment_id.data,
+                                       ctx->payment_id.len);
+        *p++ = '"';
     }
 
-    b->last = ngx_cpymem(b->last, "}" CRLF, 3);
+    b->last = ngx_http_gate_put(p, "}" CRLF);
 
     b->last_buf = (r == r->main) ? 1 : 0;
     b->last_in_chain = 1;
 
     return b;
+}
+
+
+static u_char *
+ngx_http_gate_put(u_char *p, char *text)
+{
+    return ngx_cpymem(p, text, ngx_strlen(text));
 }
 
 

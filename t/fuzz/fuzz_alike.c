@@ -82,6 +82,8 @@ static int fuzz_alike_text(gate_str_t a, gate_str_t b);
 static gate_str_t fuzz_field(fuzz_doc_t *a, const char *object,
     const char *member);
 static void fuzz_fields(fuzz_doc_t *a, fuzz_doc_t *b);
+static void fuzz_operations(const gate_callback_t *a,
+    const gate_callback_t *b);
 static void fuzz_compare(fuzz_doc_t *a, fuzz_doc_t *b);
 
 
@@ -670,6 +672,32 @@ fuzz_fields(fuzz_doc_t *a, fuzz_doc_t *b)
 }
 
 
+static void
+fuzz_operations(const gate_callback_t *a, const gate_callback_t *b)
+{
+    unsigned                 i;
+    const gate_operation_t  *x, *y;
+
+    fuzz_must(a->noperations == b->noperations && a->alone == b->alone,
+              "look-alikes have the same operations");
+
+    for (i = 0; i < a->noperations; i++) {
+        x = &a->operations[i];
+        y = &b->operations[i];
+
+        fuzz_must(fuzz_equal(x->id, y->id), "an operation has its id");
+        fuzz_must(x->status == y->status || x->status == GATE_STATUS_OTHER
+                  || y->status == GATE_STATUS_OTHER,
+                  "an operation has one status");
+        fuzz_must(x->size == y->size || x->size == GATE_NO_AMOUNT
+                  || y->size == GATE_NO_AMOUNT, "an operation has one size");
+        fuzz_must(x->paid == y->paid || x->paid == GATE_NO_AMOUNT
+                  || y->paid == GATE_NO_AMOUNT,
+                  "an operation has paid one amount");
+    }
+}
+
+
 /*
  * The signature sees no empty item of a list: whether all operations are
  * listed is then not known of one of the two.
@@ -709,5 +737,6 @@ fuzz_compare(fuzz_doc_t *a, fuzz_doc_t *b)
               || facts[1].paid_total == GATE_NO_AMOUNT,
               "look-alikes have paid the same");
 
+    fuzz_operations(&facts[0], &facts[1]);
     fuzz_fields(a, b);
 }

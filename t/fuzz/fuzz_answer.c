@@ -3,7 +3,8 @@
  * Copyright (C) nginx-gate authors
  *
  * An answer of Gate: the first line is its HTTP status, the rest is its body.
- * What becomes of the payout, and what passes without a signature.
+ * What becomes of the payout, what passes without a signature, and what is a
+ * request.
  */
 
 
@@ -11,10 +12,12 @@
 
 #include "fuzz.h"
 #include "gate_answer.h"
+#include "gate_callback.h"
 
 
 static void fuzz_answer(const gate_doc_t *doc, unsigned status);
 static void fuzz_nothing(const gate_doc_t *doc);
+static void fuzz_asks(const gate_doc_t *doc);
 static int fuzz_says(const gate_doc_t *doc, uint32_t parent, const char *name,
     const char *text);
 static int fuzz_exists(const gate_doc_t *doc);
@@ -48,6 +51,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     if (gate_json_parse(&doc, &pool, body, GATE_MAX_DEPTH, &err) == GATE_OK) {
         fuzz_answer(&doc, status);
         fuzz_nothing(&doc);
+        fuzz_asks(&doc);
     }
 
     gate_pool_reset(&pool);
@@ -116,6 +120,30 @@ fuzz_nothing(const gate_doc_t *doc)
               || fuzz_member(doc, 0, "code") != GATE_NO_NODE,
               "but an error is");
     fuzz_must(!fuzz_says(doc, 0, "status", "success"), "and no success");
+}
+
+
+static void
+fuzz_asks(const gate_doc_t *doc)
+{
+    uint32_t         general;
+    gate_err_t       err;
+    gate_callback_t  callback;
+
+    if (!gate_answer_asks(doc)) {
+        return;
+    }
+
+    general = fuzz_member(doc, 0, "general");
+
+    fuzz_must(general != GATE_NO_NODE
+              && fuzz_member(doc, general, "payment_id") != GATE_NO_NODE,
+              "a request names its payment");
+
+    (void) gate_callback_read(doc, &callback, &err);
+
+    fuzz_must(callback.status == GATE_STATUS_NONE,
+              "what could settle a payout is no request");
 }
 
 

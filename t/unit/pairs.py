@@ -215,13 +215,11 @@ class Pairs:
         places = list(places_of(value, (), None))
         places.sort(key=functools.cmp_to_key(
             lambda x, y: reference.natural(x[1], y[1])))
-        choices = [index for index in range(len(places) - 1)
-                   if places[index + 1][2]]
-        if not choices:
+        if len(places) < 2:
             return self.retype(value)
-        index = self.random.choice(choices)
-        place, path, _ = places[index]
-        victim, line, _ = places[index + 1]
+        index = self.random.choice(range(len(places) - 1))
+        place, _ = places[index]
+        victim, line = places[index + 1]
         text = reference.plain(at(value, place)) + ";" + line.decode() + ":" \
             + reference.plain(at(value, victim))
         return removed(replaced(value, place, text), victim)
@@ -248,7 +246,7 @@ def unique(items):
 
 
 def places_of(value, place, path):
-    """The leaves that are signed: place, path, and whether it can go."""
+    """The leaves that are signed: place and path."""
     if isinstance(value, list):
         pairs = value if isinstance(value, reference.Object) \
             else [(str(index), item) for index, item in enumerate(value)]
@@ -260,7 +258,7 @@ def places_of(value, place, path):
             yield from places_of(item, place + (index,), name if path is None
                                  else path + ":" + name)
         return
-    yield place, path.encode(), True
+    yield place, path.encode()
 
 
 def at(value, place):

@@ -20,6 +20,7 @@ typedef struct {
 
 static void test_read(void);
 static void test_nothing(void);
+static void test_asks(void);
 
 
 int
@@ -27,6 +28,7 @@ main(void)
 {
     test_read();
     test_nothing();
+    test_asks();
 
     return test_done();
 }
@@ -126,6 +128,40 @@ test_nothing(void)
         test_parse(&test, answers[i].text, strlen(answers[i].text), 32);
 
         ok(gate_answer_nothing(&test.doc) == answers[i].nothing, "%s",
+           answers[i].text);
+
+        test_free(&test);
+    }
+}
+
+
+static void
+test_asks(void)
+{
+    size_t      i;
+    test_doc_t  test;
+
+    static const struct {
+        const char  *text;
+        int          asks;
+    } answers[] = {
+        { "{\"general\":{\"payment_id\":\"a\"}}", 1 },
+        { "{\"general\":{\"payment_id\":\"a\"},\"payment\":{\"id\":\"a\"}}",
+          1 },
+        { "{\"general\":{\"payment_id\":\"a\"},\"payment\":\"status\"}", 1 },
+        { "{\"general\":{\"payment_id\":\"a\"},"
+          "\"payment\":{\"status\":\"success\"}}", 0 },
+        { "{\"general\":{\"payment_id\":\"a\"},\"status\":\"error\"}", 0 },
+        { "{\"general\":{\"project_id\":1}}", 0 },
+        { "{\"general\":\"payment_id\"}", 0 },
+        { "{\"payment_id\":\"a\"}", 0 },
+        { "{}", 0 }
+    };
+
+    for (i = 0; i < test_count(answers); i++) {
+        test_parse(&test, answers[i].text, strlen(answers[i].text), 32);
+
+        ok(gate_answer_asks(&test.doc) == answers[i].asks, "%s",
            answers[i].text);
 
         test_free(&test);

@@ -7,6 +7,7 @@
 
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
 
 #include "test.h"
 #include "gate_digest.h"
@@ -14,6 +15,7 @@
 
 #define TEST_PATH     "/v2/payment/mobile/payout"
 #define TEST_PROJECT  1234
+#define TEST_LARGE    (3 * 1024 * 1024)
 
 #define TEST_HIDDEN                                                           \
     ";payment:amount:10000000000000;payment:currency:KZT;"                    \
@@ -33,7 +35,9 @@ static void test_look_alikes(void);
 static void test_left_out(void);
 static void test_paths(void);
 static void test_sizes(void);
+static unsigned test_size(char *text, unsigned n);
 static char *test_sized(char *text, unsigned n, unsigned turned);
+static void test_whole(char *text, unsigned n, unsigned char *out);
 static int test_compare(const char *one, const char *other);
 static int test_same_string(const char *one, const char *other);
 static void test_callback(const char *text, unsigned char *out);
@@ -47,17 +51,17 @@ static gate_digest_t  *test_digest;
 /*
  * SHA-256, computed by another program, of what gate_digest_walk() says: the
  * path's length, then each value as its type, key and text, with lengths of
- * four bytes, the lowest first
+ * seven bits in a byte, the lowest first
  */
 
 static const char  test_document[] =
     "{\"b\":-2.5,\"a\":[\"x\",true,null,{},[],false],\"\":\"\\u00e9;b:2\"}";
 
 static const unsigned char  test_sha256[] = {
-    0xfc, 0x25, 0x48, 0x6c, 0xc7, 0x27, 0x76, 0xd7,
-    0x9d, 0x67, 0x6a, 0x4f, 0x1d, 0xe2, 0x90, 0x7d,
-    0xb6, 0xa1, 0x0f, 0x72, 0x62, 0xf8, 0x0f, 0x99,
-    0x9a, 0x2b, 0x03, 0x2c, 0xce, 0x28, 0x4e, 0x7a
+    0x7b, 0xf6, 0xb3, 0x8f, 0x60, 0x4c, 0x12, 0xcd,
+    0xc8, 0xdd, 0x15, 0x1d, 0x20, 0xca, 0x2f, 0xa7,
+    0xc2, 0x74, 0x00, 0x8c, 0x75, 0x0b, 0x8a, 0x35,
+    0xd7, 0x9f, 0x89, 0xff, 0xb0, 0x65, 0x09, 0xc8
 };
 
 
@@ -273,16 +277,18 @@ test_paths(void)
 }
 
 
-/* around the sizes of a buffer */
+/* around the sizes of a buffer, and of what a length is written in */
 
 static void
 test_sizes(void)
 {
-    char           *text;
-    unsigned        n, wrong;
-    unsigned char   one[GATE_DIGEST_LEN], last[GATE_DIGEST_LEN];
+    char      *text;
+    size_t     i;
+    unsigned   n, wrong;
 
-    text = malloc(2 * 5000);
+    static const unsigned  sizes[] = { 16383, 16384, 2097151, 2097152 };
+
+    text = malloc(TEST_LARGE);
 
     if (text == NULL) {
         ok(0, "memory");
@@ -290,19 +296,33 @@ test_sizes(void)
     }
 
     wrong = 0;
-    memset(last, 0, GATE_DIGEST_LEN);
 
-    for (n = 0; n < 4000; n++) {
-        test_callback(test_sized(text, n, 0), one);
-        wrong += memcmp(one, last, GATE_DIGEST_LEN) == 0;
+    for (n = 0; n < 5000; n++) {
+        wrong += test_size(text, n);
+    }
 
-        test_callback(test_sized(text, n, 1), last);
-        wrong += memcmp(one, last, GATE_DIGEST_LEN) != 0;
+    for (i = 0; i < test_count(sizes); i++) {
+        wrong += test_size(text, sizes[i]);
     }
 
     free(text);
 
     ok(wrong == 0, "texts of any length");
+}
+
+
+static unsigned
+test_size(char *text, unsigned n)
+{
+    unsigned char  one[GATE_DIGEST_LEN], other[GATE_DIGEST_LEN];
+    unsigned char  sha256[GATE_DIGEST_LEN];
+
+    test_callback(test_sized(text, n, 0), one);
+    test_callback(test_sized(text, n, 1), other);
+    test_whole(text, n, sha256);
+
+    return memcmp(one, other, GATE_DIGEST_LEN) != 0
+           || memcmp(one, sha256, GATE_DIGEST_LEN) != 0;
 }
 
 
@@ -319,6 +339,38 @@ test_sized(char *text, unsigned n, unsigned turned)
     strcpy(p, turned ? "\"}" : "\",\"b\":1}");
 
     return text;
+}
+
+
+/* what is hashed of test_sized(), in one piece */
+
+static void
+test_whole(char *text, unsigned n, unsigned char *out)
+{
+    char      *p;
+    unsigned   rest;
+
+    static const char  start[] = "\0" "{" "s" "\1" "a";
+    static const char  end[] = "d" "\1" "b" "\1" "1" ".";
+
+    memcpy(text, start, sizeof(start) - 1);
+    p = text + sizeof(start) - 1;
+
+    for (rest = n; rest > 127; rest >>= 7) {
+        *p++ = (char) (0x80 | (rest & 0x7f));
+    }
+
+    *p++ = (char) rest;
+
+    memset(p, 'x', n);
+    p += n;
+
+    memcpy(p, end, sizeof(end) - 1);
+    p += sizeof(end) - 1;
+
+    if (EVP_Digest(text, p - text, out, NULL, EVP_sha256(), NULL) != 1) {
+        ok(0, "SHA-256 of %u bytes", n);
+    }
 }
 
 

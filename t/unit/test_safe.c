@@ -9,8 +9,12 @@
 #include "gate_text.h"
 
 
+#define TEST_PLACES  21
+
+
 static void test_texts(void);
 static void test_characters(void);
+static void test_places(void);
 static void test_sizes(void);
 
 
@@ -19,6 +23,7 @@ main(void)
 {
     test_texts();
     test_characters();
+    test_places();
     test_sizes();
 
     return test_done();
@@ -136,6 +141,48 @@ test_characters(void)
     }
 
     ok(wrong == 0, "characters up to U+FFFF (%u wrong)", wrong);
+}
+
+
+/* ordinary characters are looked at several at a time */
+
+static void
+test_places(void)
+{
+    char        text[TEST_PLACES], expected[TEST_PLACES + 4];
+    size_t      i, len;
+    unsigned    c, wrong;
+    gate_str_t  str;
+
+    wrong = 0;
+
+    for (c = 0; c < 256; c++) {
+        for (i = 0; i < TEST_PLACES; i++) {
+
+            memset(text, 'x', TEST_PLACES);
+            text[i] = (char) c;
+
+            memcpy(expected, text, i);
+            len = i;
+
+            if (c >= 0x20 && c < 0x7f) {
+                expected[len++] = (char) c;
+
+            } else {
+                len += sprintf(expected + len, "%%%02x", c);
+            }
+
+            memcpy(expected + len, text + i + 1, TEST_PLACES - i - 1);
+            len += TEST_PLACES - i - 1;
+
+            str = test_safe(text, TEST_PLACES, GATE_SAFE_MAX(TEST_PLACES));
+
+            wrong += str.len != len || memcmp(str.data, expected, len) != 0;
+            free((void *) str.data);
+        }
+    }
+
+    ok(wrong == 0, "each byte in each place of a text");
 }
 
 

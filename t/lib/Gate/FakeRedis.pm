@@ -18,9 +18,9 @@ package Gate::FakeRedis;
 use strict;
 use warnings;
 
+use parent 'Gate::Loop';
+
 use Digest::SHA ();
-use IO::Select;
-use IO::Socket::UNIX;
 use Time::HiRes ();
 
 use Gate::Env qw( scratch write_file read_file fork_child stop_child );
@@ -33,19 +33,13 @@ sub run {
     my $self = bless {
         socket => scratch() . "/$name.sock",
         file   => scratch() . "/$name.mode",
+        conns  => {},
     }, $class;
 
-    unlink $self->{socket};
     $self->mode('');
-
-    $self->{listen} = IO::Socket::UNIX->new(Local => $self->{socket},
-                                            Listen => 64)
-        or die "cannot listen on $self->{socket}: $!\n";
-
-    chmod 0777, $self->{socket};
-
-    $self->{pid} = fork_child(sub { $self->_serve() });
-    close $self->{listen};
+    $self->listen($self->{socket});
+    $self->{pid} = fork_child(sub { $self->serve() });
+    $self->stop_listening();
 
     return $self;
 }
@@ -75,44 +69,36 @@ sub stop {
 
 # --- the fake
 
-sub _serve {
-    my ($self) = @_;
+sub accepted { $_[0]->add($_[1], in => '') }
 
-    my $select = IO::Select->new($self->{listen});
-    my %in;
+sub readable {
+    my ($self, $conn) = @_;
 
-    while (Gate::Env::parent_alive()) {
-        for my $sock ($select->can_read(1)) {
+    my $n = sysread $conn->{sock}, $conn->{in}, 65536, length $conn->{in};
 
-            if ($sock == $self->{listen}) {
-                $select->add(scalar $sock->accept());
-                next;
-            }
+    $n ? $self->_answer($conn) : $self->close($conn);
+}
 
-            my $n = sysread $sock, $in{$sock}, 65536,
-                            length($in{$sock} // '');
+sub step {
+    my ($self, $conn) = @_;
 
-            next if $n && $self->_answer($sock, \$in{$sock});
-
-            $select->remove($sock);
-            delete $in{$sock};
-            close $sock;
-        }
+    while (!$conn->{closed} && @{ $conn->{out} }) {
+        $self->write($conn) // return;
     }
 }
 
-# False when the connection is to be closed.
-
 sub _answer {
-    my ($self, $sock, $in) = @_;
+    my ($self, $conn) = @_;
 
-    while (my $args = _command($in)) {
+    my $at = 0;
+
+    while (my $args = _command(\$conn->{in})) {
         my %mode = (read_file($self->{file}) // '') =~ /^(\S+) (.+)$/mg;
 
         my $usual = _usual($args);
         my $mode = $mode{uc $args->[0]} // $usual;
 
-        return 0 if $mode eq 'close';
+        push @{ $conn->{out} }, { close => 1, at => $at } if $mode eq 'close';
 
         my $name = _name($args) // '';
 
@@ -128,25 +114,11 @@ sub _answer {
                   :                      "$mode\r\n";
 
         for my $part (@parts) {
-            _send($sock, $part) or return 0;
-            Time::HiRes::sleep($mode eq 'more' ? 0.05 : 0.001) if @parts > 1;
+            push @{ $conn->{out} }, { bytes => $part, at => $at };
+            $at = ($at || Time::HiRes::time()) + ($mode eq 'more' ? 0.05 : 0.001)
+                if @parts > 1;
         }
     }
-
-    return 1;
-}
-
-sub _send {
-    my ($sock, $bytes) = @_;
-
-    local $SIG{PIPE} = 'IGNORE';
-
-    while ($bytes ne '') {
-        my $n = syswrite $sock, $bytes or return 0;
-        substr $bytes, 0, $n, '';
-    }
-
-    return 1;
 }
 
 # Takes one whole command off the bytes, or returns undef.

@@ -336,7 +336,7 @@ sub _body {
     return $start if $is_head || $res->{status} =~ /^(?:1..|204|304)$/;
 
     if (($res->{headers}{'transfer-encoding'} // '') =~ /chunked/i) {
-        return _chunks($res, $in, $start);
+        return chunks($res, $in, $start);
     }
 
     if (defined $length) {
@@ -351,7 +351,7 @@ sub _body {
     return length $$in;
 }
 
-sub _chunks {
+sub chunks {
     my ($res, $in, $start) = @_;
 
     my $body = '';

@@ -32,13 +32,16 @@ use Test::More ();
 
 use Gate::Env qw( write_key );
 use Gate::Suite qw( slurp log_text nginx_pid workers workers_are_new
-                    signal_nginx set_sections hooks );
+                    workers_are_gone by_worker signal_nginx change_conf
+                    set_sections hooks );
 use Gate::Upstream;
 
 our @EXPORT_OK = qw(
     $up $kz_key $ua_key $http_config $mobile $card $payout $signed
     json lines_of signature signed payout_of signed_payout_of refusal
-    slurp nginx_pid workers workers_are_new signal_nginx log_text secret_in
+    slurp nginx_pid workers workers_are_new workers_are_gone by_worker
+    signal_nginx change_conf log_text secret_in $path $type framed_by_length
+    location
 );
 our %EXPORT_TAGS = (all => \@EXPORT_OK);
 
@@ -66,14 +69,17 @@ our $http_config = <<'_EOC_';
     }
 _EOC_
 
-my $config = <<'_EOC_';
-    location /v2/ {
-        gate_sign   kz;
-        proxy_pass  http://gate;
-    }
-_EOC_
+# A location that signs, with more directives.
+
+sub location {
+    return join "\n", 'location /v2/ {', 'gate_sign kz;',
+                      'proxy_pass http://gate;', @_, '}', '';
+}
 
 # --- payouts
+
+our $path = '/v2/payment/mobile/payout';
+our $type = 'Content-Type: application/json';
 
 # as a service sends it to a mobile number
 
@@ -228,6 +234,20 @@ sub may_be_paid {
            . ' request again; a new payment_id would be a second payout';
 }
 
+# What the last request was, as Gate saw it.
+
+sub framed_by_length {
+    my ($expected, $from) = @_;
+
+    my $request = ($from // $up)->last_request();
+
+    Test::More::is($request->{headers}{'content-length'}, length $expected,
+                   'Content-Length that Gate got');
+    Test::More::is($request->{headers}{'transfer-encoding'}, undef,
+                   'no Transfer-Encoding for Gate');
+    Test::More::is($request->{body}, $expected, 'body that Gate got');
+}
+
 # --- logs
 
 # The first secret in a text, or undef.
@@ -251,7 +271,7 @@ sub _defaults {
 
     return if defined $block->must_die;
 
-    set_sections($block, http_config => $http_config, config => $config,
+    set_sections($block, http_config => $http_config, config => location(),
         no_error_log => "[error]\n[alert]\n[crit]");
     set_sections($block, more_headers => 'Content-Type: application/json')
         if !defined $block->raw_request;

@@ -21,16 +21,12 @@ package Gate::Proxy;
 use strict;
 use warnings;
 
-use Errno qw( EAGAIN EINTR EINPROGRESS );
-use Socket;
-use Time::HiRes ();
-
 use IO::Handle;
-use IO::Socket::INET;
-use IO::Socket::UNIX;
+use Socket;
 
 use Gate::Env qw( scratch free_port fork_child stop_child at_end );
 use Gate::Http;
+use Gate::Loop;
 
 sub run {
     my ($class, %opt) = @_;
@@ -109,124 +105,36 @@ sub accepted  { return $_[0]->_order('accepted 0') }
 
 package Gate::Proxy::Process;
 
+use parent -norequire, 'Gate::Loop';
+
 sub new {
     my ($class, $proxy, $ctl) = @_;
 
     my $self = bless {
-        to => $proxy->{to}, unix => $proxy->{socket}, port => $proxy->{port},
-        ctl => $ctl, ctl_in => '', delay => 0, hold => 0, accepted => 0,
-        cut_after => 0, listeners => [], ends => {},
+        to => $proxy->{to}, at => [@$proxy{qw( socket port )}], ctl => $ctl,
+        ctl_in => '', delay => 0, hold => 0, accepted => 0, cut_after => 0,
+        conns => {},
     }, $class;
 
-    $self->listen();
+    $self->listen(@{ $self->{at} });
 
     return $self;
 }
 
-sub listen {
-    my ($self) = @_;
+sub accepted {
+    my ($self, $sock) = @_;
 
-    return if @{ $self->{listeners} };
+    my $server = Gate::Http::open_socket($self->{to})
+                 // return CORE::close $sock;
+    my $client_end = $self->add($sock, sent => 0, client => 1);
+    my $server_end = $self->add($server, sent => 0, peer => $client_end);
 
-    unlink $self->{unix};
-
-    my @listeners = (
-        IO::Socket::UNIX->new(Local => $self->{unix}, Listen => 511),
-        IO::Socket::INET->new(LocalAddr => '127.0.0.1', ReuseAddr => 1,
-                              LocalPort => $self->{port}, Listen => 511),
-    );
-
-    die "proxy cannot listen: $!\n" if grep { !$_ } @listeners;
-
-    $_->blocking(0) for @listeners;
-    chmod 0777, $self->{unix};
-
-    $self->{listeners} = \@listeners;
+    $client_end->{peer} = $server_end;
+    $self->{accepted}++;
 }
 
-sub stop_listening {
-    my ($self) = @_;
-
-    close $_ for @{ $self->{listeners} };
-    $self->{listeners} = [];
-}
-
-sub serve {
-    my ($self) = @_;
-
-    while (Gate::Env::parent_alive()) {
-        my ($r, $w, $wait) = $self->_interest();
-
-        my $n = select $r, $w, undef, $wait;
-        ($r, $w) = ('', '') if $n <= 0;
-
-        # orders last: a new descriptor may have the number of an old one
-        for my $end (my @ends = values %{ $self->{ends} }) {
-            next if $end->{closed};
-
-            $self->_read($end) if vec $r, fileno $end->{sock}, 1;
-            $self->_write($end) if !$end->{closed};
-        }
-
-        for my $listener (@{ $self->{listeners} }) {
-            $self->_accept($listener) if vec $r, fileno $listener, 1;
-        }
-
-        $self->_orders() if vec $r, fileno $self->{ctl}, 1;
-    }
-}
-
-sub _interest {
-    my ($self) = @_;
-
-    my ($r, $w, $wait) = ('', '', 1);
-    my $now = Time::HiRes::time();
-
-    vec($r, fileno $_, 1) = 1 for @{ $self->{listeners} }, $self->{ctl};
-
-    for my $end (values %{ $self->{ends} }) {
-        my $fd = fileno $end->{sock};
-
-        vec($r, $fd, 1) = 1 if !$end->{eof};
-        next if !@{ $end->{out} } || $self->{hold};
-
-        my $left = $end->{out}[0]{at} - $now;
-
-        vec($w, $fd, 1) = 1 if $left <= 0;
-        $wait = $left if $left > 0 && $left < $wait;
-    }
-
-    return ($r, $w, $wait);
-}
-
-sub _accept {
-    my ($self, $listener) = @_;
-
-    while (my $sock = $listener->accept()) {
-        my $server = Gate::Http::open_socket($self->{to});
-
-        if (!$server) {
-            close $sock;
-            next;
-        }
-
-        $sock->blocking(0);
-        $self->{accepted}++;
-
-        my $client_end = { sock => $sock, out => [], sent => 0, client => 1 };
-        my $server_end = { sock => $server, out => [], sent => 0 };
-
-        $client_end->{peer} = $server_end;
-        $server_end->{peer} = $client_end;
-
-        $self->{ends}{fileno $_->{sock}} = $_ for $client_end, $server_end;
-    }
-}
-
-sub _read {
+sub readable {
     my ($self, $end) = @_;
-
-    return if $end->{closed};
 
     my $n = sysread $end->{sock}, my $bytes, 65536;
 
@@ -236,61 +144,36 @@ sub _read {
 
     # an end of file waits in the same queue as the bytes before it
     push @{ $end->{peer}{out} },
-         { bytes => $bytes, eof => !$n,
+         { bytes => $bytes, close => !$n,
            at => Time::HiRes::time() + $self->{delay} / 1000 };
 }
 
-sub _write {
+sub step {
     my ($self, $end) = @_;
 
+    my $cut = $end->{client} && $self->{cut_after};
+
     while (!$self->{hold} && !$end->{closed} && @{ $end->{out} }) {
-        my $piece = $end->{out}[0];
-        return if $piece->{at} > Time::HiRes::time();
+        my $n = $self->write($end, $cut ? $cut - $end->{sent} : 65536)
+                // return;
 
-        if ($piece->{eof}) {
-            $self->_close($end);
-            return;
-        }
-
-        my $limit = $end->{client} && $self->{cut_after}
-                    ? $self->{cut_after} - $end->{sent} : 65536;
-        my $n = syswrite $end->{sock}, $piece->{bytes}, $limit;
-
-        if (!defined $n) {
-            return if $!{EAGAIN} || $!{EINTR};
-            $self->_close($end);
-            return;
-        }
-
-        substr $piece->{bytes}, 0, $n, '';
-        shift @{ $end->{out} } if $piece->{bytes} eq '';
         $end->{sent} += $n;
-
-        $self->_close($end)
-            if $end->{client} && $self->{cut_after}
-               && $end->{sent} >= $self->{cut_after};
+        $self->close($end) if $cut && $end->{sent} >= $cut;
     }
 }
 
 # Both ends of a connection.
 
-sub _close {
+sub close {
     my ($self, $end, $reset) = @_;
 
-    return if $end->{closed};
-
-    for my $one ($end, delete $end->{peer}) {
-        setsockopt $one->{sock}, Socket::SOL_SOCKET(), Socket::SO_LINGER(),
-                   pack('ii', 1, 0) if $reset;
-
-        $one->{closed} = 1;
+    for my $one ($end, delete $end->{peer} // ()) {
         delete $one->{peer};
-        delete $self->{ends}{fileno $one->{sock}};
-        close $one->{sock};
+        $self->SUPER::close($one, $reset);
     }
 }
 
-sub _orders {
+sub orders {
     my ($self) = @_;
 
     my $n = sysread $self->{ctl}, $self->{ctl_in}, 4096,
@@ -306,19 +189,18 @@ sub _obey {
     my ($self, $order, $value) = @_;
 
     if ($order eq 'cut') {
-        for my $end (my @ends = values %{ $self->{ends} }) {
-            $self->_close($end, $value eq 'reset') if !$end->{closed};
-        }
+        $self->close($_, $value eq 'reset') for $self->conns();
 
     } elsif ($order eq 'listen') {
-        $value ? $self->listen() : $self->stop_listening();
+        $self->stop_listening();
+        $self->listen(@{ $self->{at} }) if $value;
 
     } elsif ($order eq 'clients') {
-        return scalar grep { $_->{client} } values %{ $self->{ends} };
+        return scalar grep { $_->{client} } $self->conns();
 
     } elsif ($order eq 'held') {
         my $held = join '', map { $_->{bytes} // '' } map { @{ $_->{out} } }
-                            grep { !$_->{client} } values %{ $self->{ends} };
+                            grep { !$_->{client} } $self->conns();
 
         return scalar(() = $held =~ /\Q$value\E/g);
 

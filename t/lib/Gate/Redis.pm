@@ -383,13 +383,8 @@ sub _dump_key {
         return join '', map { "$key.$_ = $hash->{$_}\n" } sort keys %$hash;
     }
 
-    my @cmd = $type eq 'list' ? ('LRANGE', $key, 0, -1)
-            : $type eq 'set'  ? ('SMEMBERS', $key)
-            : $type eq 'zset' ? ('ZRANGE', $key, 0, -1, 'WITHSCORES')
-            :                   ('XRANGE', $key, '-', '+');
-
-    my $items = $self->cmd(@cmd);
-    $items = [ sort @$items ] if $type eq 'set';
+    # a stream
+    my $items = $self->cmd('XRANGE', $key, '-', '+');
 
     return join '', map { "$key: " . _flat($_) . "\n" } @$items;
 }

@@ -22,155 +22,41 @@ use Gate::Upstream;
 
 # --- suites that must fail
 
-# title, sections, what each test of the block must say ("." ok, "F" not ok)
+# title, what each test of the block must say ("." ok, "F" not ok), what is in
+# its location, further sections
+
+my $body = 'return 200 "a\n";';
+my $empty = 'return 200;';
+my $header = 'add_header X-A b; return 204;';
+my $note = '$::note->(\'[alert] 1#1: so it is\');';
+my $report = '==1==ERROR: AddressSanitizer: heap-use-after-free on address 0x1';
 
 my @failing = (
-    ['status', '.F.', <<'END'],
---- config
-    location /t { return 200 "a\n"; }
---- request
-GET /t
---- response_body
-b
---- no_error_log
-[error]
-END
-    ['code', 'F.', <<'END'],
---- config
-    location /t { return 204; }
---- request
-GET /t
---- no_error_log
-[error]
-END
-    ['header is other', '.F', <<'END'],
---- config
-    location /t { add_header X-A b; return 204; }
---- request
-GET /t
---- error_code: 204
---- response_headers
-X-A: c
-END
-    ['header is there', '.F', <<'END'],
---- config
-    location /t { add_header X-A b; return 204; }
---- request
-GET /t
---- error_code: 204
---- response_headers
-! X-A
-END
-    ['header is not like that', '.F', <<'END'],
---- config
-    location /t { add_header X-A b; return 204; }
---- request
-GET /t
---- error_code: 204
---- response_headers_like
-X-A: [c-z]
-END
-    ['body is not like that', '.F', <<'END'],
---- config
-    location /t { return 200 "a\n"; }
---- request
-GET /t
---- response_body_like: ^b
-END
-    ['line is missing', '.F', <<'END'],
---- config
-    location /t { return 200 "a\n"; }
---- request
-GET /t
---- error_log
-no such line
-END
-    ['line is there', '.F', <<'END'],
---- config
-    location /t { root /nonexistent; }
---- request
-GET /t
---- error_code: 404
---- no_error_log
-[error]
-END
-    ['nginx starts', 'F', <<'END'],
---- config
-    location /t { return 200; }
---- request
-GET /t
---- must_die
-END
-    ['nginx does not start', 'FF', <<'END'],
---- config
-    bad on;
---- request
-GET /t
-END
-    ['no answer', 'FF', <<'END'],
---- config
-    location /t { proxy_pass http://127.0.0.1:$TEST_NGINX_SILENT_PORT; }
---- request
-GET /t
-END
-    ['many answers, one expectation', '.F', <<'END'],
---- config
-    location /t { return 200; }
---- request eval
-["GET /t", "GET /t"]
---- error_code eval
-[200, 201]
-END
-    ['section that nobody reads', 'F', <<'END'],
---- config
-    location /t { return 200; }
---- request
-GET /t
---- respones_body
-a
-END
-    ['init dies', 'F', <<'END'],
---- config
-    location /t { return 200; }
---- init
-die "so\n";
---- request
-GET /t
-END
-    ['an alert', '.F', <<'END'],
---- config
-    location /t { return 200; }
---- init
-$::note->('[alert] 1#1: so it is');
---- request
-GET /t
-END
-    ['an alert that is expected', '..', <<'END'],
---- config
-    location /t { return 200; }
---- init
-$::note->('[alert] 1#1: so it is');
---- request
-GET /t
---- error_log
-so it is
-END
-    ['a sanitizer', '.F', <<'END'],
---- config
-    location /t { return 200; }
---- init
-$::note->('==1==ERROR: AddressSanitizer: heap-use-after-free on address 0x1');
---- request
-GET /t
-END
-    ['a killed worker', '.F', <<'END'],
---- config
-    location /t { return 200; }
---- init
-$::kill_worker->();
---- request
-GET /t
-END
+    ['status', '.F.', $body, 'response_body: b', 'no_error_log: [error]'],
+    ['code', 'F.', 'return 204;', 'no_error_log: [error]'],
+    ['header is other', '.F', $header, 'error_code: 204',
+     'response_headers: X-A: c'],
+    ['header is there', '.F', $header, 'error_code: 204',
+     'response_headers: ! X-A'],
+    ['header is not like that', '.F', $header, 'error_code: 204',
+     'response_headers_like: X-A: [c-z]'],
+    ['body is not like that', '.F', $body, 'response_body_like: ^b'],
+    ['line is missing', '.F', $body, 'error_log: no such line'],
+    ['line is there', '.F', 'root /nonexistent;', 'error_code: 404',
+     'no_error_log: [error]'],
+    ['nginx starts', 'F', $empty, 'must_die'],
+    ['nginx does not start', 'FF', 'bad on;'],
+    ['no answer', 'FF',
+     'proxy_pass http://127.0.0.1:$TEST_NGINX_SILENT_PORT;'],
+    ['many answers, one expectation', '.F', $empty,
+     "request eval\n[\"GET /t\", \"GET /t\"]", "error_code eval\n[200, 201]"],
+    ['section that nobody reads', 'F', $empty, 'respones_body: a'],
+    ['init dies', 'F', $empty, 'init: die "so\n";'],
+    ['an alert', '.F', $empty, "init: $note"],
+    ['an alert that is expected', '..', $empty, "init: $note",
+     'error_log: so it is'],
+    ['a sanitizer', '.F', $empty, "init: \$::note->('$report');"],
+    ['a killed worker', '.F', $empty, 'init: $::kill_worker->();'],
 );
 
 my $child_head = <<'END';
@@ -225,7 +111,11 @@ sub _run_child {
 sub failures {
     my $number = 0;
     my $blocks = join "\n\n", map {
-        "\n=== TEST " . ++$number . ": $_->[0]\n$_->[2]";
+        my ($title, undef, $location, @more) = @$_;
+
+        unshift @more, 'request: GET /t' if !grep { /^request/ } @more;
+        join '', "\n=== TEST " . ++$number . ": $title\n",
+            map { "--- $_\n" } "config: location /t { $location }", @more;
     } @failing;
 
     my ($status, $out) = _run_child('failing', "$child_head$blocks");
@@ -383,7 +273,7 @@ sub upstream {
     $conn->request(uri => '/k') for 1 .. 2;
     like($conn->request(uri => '/k')->{headers}{'x-echo-connection'},
          qr/\.3$/, 'one connection');
-    is($conn->request(uri => '/_up/count')->{body}, "12\n", 'counted');
+    is($up->count(), 12, 'counted');
 
     $up->stop();
     ok($conn->closed(5), 'gone');

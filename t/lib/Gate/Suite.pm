@@ -12,10 +12,11 @@ use warnings;
 use Exporter 'import';
 use Test::More ();
 
-use Gate::Env qw( read_file wait_until );
+use Gate::Env qw( read_file write_file wait_until );
 
 our @EXPORT_OK = qw(
-    slurp log_text log_size nginx_pid workers workers_are_new signal_nginx
+    slurp log_text log_size nginx_pid workers workers_are_new workers_are_gone
+    by_worker signal_nginx change_conf
     set_sections set_steps is_code options orders holds finish hooks
 );
 
@@ -61,6 +62,51 @@ sub workers_are_new {
         my @now = workers();
         return @now && !grep { $old{$_} } @now;
     });
+}
+
+sub workers_are_gone {
+    my (@old) = @_;
+
+    return wait_until(10, sub {
+        my %now = map { $_ => 1 } workers('all');
+        return !grep { $now{$_} } @old;
+    });
+}
+
+# Each worker in turn is the only one that can answer: what came of each.
+
+sub by_worker {
+    my ($code) = @_;
+
+    my @pids = workers();
+    my %got;
+
+    for my $pid (@pids) {
+        my @others = grep { $_ != $pid } @pids;
+
+        kill 'STOP', @others;
+        wait_until(5, sub {
+            !grep { (read_file("/proc/$_/stat") // ') T') !~ /\) T/ } @others
+        });
+        $got{$pid} = eval { $code->() } // $@;
+        kill 'CONT', @others;
+    }
+
+    return \%got;
+}
+
+# Changes nginx.conf for a reload; the text that was there.
+
+sub change_conf {
+    my ($from, $to) = @_;
+
+    my $file = "$ENV{TEST_NGINX_SERVROOT}/conf/nginx.conf";
+    my $old = slurp($file);
+
+    die "no $from in nginx.conf\n" if $old !~ $from;
+    write_file($file, $old =~ s/$from/$to/r);
+
+    return $old;
 }
 
 sub signal_nginx { kill $_[0], nginx_pid() or die "cannot signal: $!\n" }

@@ -46,14 +46,11 @@ sub new {
 }
 
 sub _build {
-    my $build = root() . '/util/build-redis-test';
-
     # suites may run at the same time
-    system('flock', scratch() . '/..', $build, 'preload') == 0
-        or die "$build failed\n";
+    system('flock', scratch() . '/..', root() . '/util/build', 'redis') == 0
+        or die "util/build redis failed\n";
 
-    return root() . '/build/redis-test/preload/'
-           . 'ngx_http_gate_redis_test_module.so';
+    return root() . '/build/redis/ngx_http_gate_redis_test_module.so';
 }
 
 sub _conf {

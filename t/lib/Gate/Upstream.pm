@@ -25,9 +25,6 @@ package Gate::Upstream;
 #     after that many bytes of the body), close (after the answer), drop
 #     (close without an answer), reset (the same by a reset), early (answer,
 #     drop or reset after the head, not reading the body), hang (never answer)
-#
-# GET /_up/count, /_up/last (the body of the last request), /_up/head (its
-# head) and /_up/bodies (all, one a line) answer at once and count nothing.
 
 use strict;
 use warnings;
@@ -77,7 +74,7 @@ sub start {
         unix => $self->{socket}, ctl => $self->{ctl}, port => $self->{port});
 
     $self->{pid} = fork_child(sub { $server->serve() });
-    $server->close_listeners();
+    $server->stop_listening();
 
     return $self;
 }

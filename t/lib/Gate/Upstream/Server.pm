@@ -7,17 +7,13 @@ package Gate::Upstream::Server;
 use strict;
 use warnings;
 
+use parent 'Gate::Loop';
+
 use Errno qw( EAGAIN EINTR );
-use IO::Handle;
-use IO::Socket::INET;
-use IO::Socket::UNIX;
 use JSON::PP ();
-use Socket;
 use Time::HiRes ();
 
-use Gate::Env ();
-
-use constant BACKLOG => 511;
+use Gate::Http;
 
 my $json = JSON::PP->new->latin1->canonical->allow_nonref;
 
@@ -25,121 +21,25 @@ sub new {
     my ($class, %opt) = @_;
 
     my $self = bless {
-        listeners => {}, conns => {}, next_conn => 0,
+        conns => {}, next_conn => 0, control => $opt{ctl},
         requests => [], script => [], always => '',
     }, $class;
 
-    for my $path ($opt{unix}, $opt{ctl}) {
-        unlink $path;
-
-        $self->_listen(IO::Socket::UNIX->new(Local => $path,
-                                             Listen => BACKLOG),
-                       $path eq $opt{ctl});
-        chmod 0777, $path;
-    }
-
-    $self->_listen(IO::Socket::INET->new(LocalAddr => '127.0.0.1',
-                                         LocalPort => $opt{port},
-                                         ReuseAddr => 1,
-                                         Listen => BACKLOG), 0);
+    $self->listen(@opt{qw( unix ctl port )});
 
     return $self;
 }
 
-sub _listen {
-    my ($self, $sock, $is_ctl) = @_;
+sub accepted {
+    my ($self, $sock, $address) = @_;
 
-    die "upstream cannot listen: $!\n" if !$sock;
+    my $ctl = $address eq $self->{control};
 
-    $sock->blocking(0);
-    $self->{listeners}{fileno $sock} = { sock => $sock, ctl => $is_ctl };
+    $self->add($sock, ctl => $ctl, in => '', served => 0,
+               id => $ctl ? 0 : ++$self->{next_conn});
 }
 
-sub close_listeners {
-    my ($self) = @_;
-
-    close $_->{sock} for values %{ $self->{listeners} };
-    $self->{listeners} = {};
-}
-
-# --- the loop
-
-sub serve {
-    my ($self) = @_;
-
-    while (Gate::Env::parent_alive()) {
-        my ($r, $w, $wait) = $self->_interest();
-
-        my $n = select $r, $w, undef, $wait;
-        ($r, $w) = ('', '') if $n <= 0;
-
-        for my $conn (my @conns = values %{ $self->{conns} }) {
-            my $fd = fileno $conn->{sock};
-
-            $self->_read($conn) if vec $r, $fd, 1;
-            $self->_step($conn) if !$conn->{closed};
-        }
-
-        for my $fd (keys %{ $self->{listeners} }) {
-            $self->_accept($self->{listeners}{$fd}) if vec $r, $fd, 1;
-        }
-    }
-}
-
-sub _interest {
-    my ($self) = @_;
-
-    my ($r, $w, $wait) = ('', '', 1);
-    my $now = Time::HiRes::time();
-
-    vec($r, $_, 1) = 1 for keys %{ $self->{listeners} };
-
-    for my $conn (values %{ $self->{conns} }) {
-        my $fd = fileno $conn->{sock};
-        vec($r, $fd, 1) = 1 if !$conn->{eof};
-
-        next if !@{ $conn->{out} };
-
-        my $left = $conn->{out}[0]{at} - $now;
-
-        if ($left <= 0) {
-            vec($w, $fd, 1) = 1;
-
-        } elsif ($left < $wait) {
-            $wait = $left;
-        }
-    }
-
-    return ($r, $w, $wait);
-}
-
-sub _accept {
-    my ($self, $listener) = @_;
-
-    while (my $sock = $listener->{sock}->accept()) {
-        $sock->blocking(0);
-
-        $self->{conns}{fileno $sock} = {
-            sock => $sock, ctl => $listener->{ctl}, in => '', out => [],
-            id => $listener->{ctl} ? 0 : ++$self->{next_conn}, served => 0,
-        };
-    }
-}
-
-sub _close {
-    my ($self, $conn, $reset) = @_;
-
-    return if $conn->{closed};
-
-    setsockopt $conn->{sock}, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0)
-        if $reset;
-
-    $conn->{closed} = 1;
-    delete $self->{conns}{fileno $conn->{sock}};
-    close $conn->{sock};
-}
-
-sub _read {
+sub readable {
     my ($self, $conn) = @_;
 
     my $n = sysread $conn->{sock}, $conn->{in}, 65536, length $conn->{in};
@@ -153,55 +53,29 @@ sub _read {
     }
 
     $conn->{eof} = 1;
-    $self->_close($conn) if !@{ $conn->{out} };
+    $self->close($conn) if !@{ $conn->{out} };
 }
 
 # Everything that can be done on a connection now.
 
-sub _step {
+sub step {
     my ($self, $conn) = @_;
 
     while (!$conn->{closed}) {
         if (@{ $conn->{out} }) {
-            $self->_write($conn) or return;
+            defined $self->write($conn) or return;
             next;
         }
 
         return if $conn->{hang};
 
         if ($conn->{last}) {
-            $self->_close($conn);
+            $self->close($conn);
             return;
         }
 
         $self->_request($conn) or return;
     }
-}
-
-sub _write {
-    my ($self, $conn) = @_;
-
-    my $piece = $conn->{out}[0];
-    return 0 if $piece->{at} > Time::HiRes::time();
-
-    if ($piece->{close}) {
-        $self->_close($conn, $piece->{close} eq 'reset');
-        return 1;
-    }
-
-    my $n = syswrite $conn->{sock}, $piece->{bytes};
-
-    if (!defined $n) {
-        return 0 if $! == EAGAIN || $! == EINTR;
-
-        $self->_close($conn);
-        return 1;
-    }
-
-    substr $piece->{bytes}, 0, $n, '';
-    shift @{ $conn->{out} } if $piece->{bytes} eq '';
-
-    return 1;
 }
 
 # --- requests
@@ -252,8 +126,7 @@ sub _head {
                           =~ /chunked/i ? 1 : 0;
     $request->{left} = $headers->{'content-length'} // 0;
 
-    $self->_record($conn, $request)
-        if !$conn->{ctl} && $request->{uri} !~ m{^/_up/};
+    $self->_record($conn, $request) if !$conn->{ctl};
 
     return $request;
 }
@@ -288,20 +161,10 @@ sub _body {
 sub _chunks {
     my ($conn, $request) = @_;
 
-    while ($conn->{in} =~ /\A([0-9A-Fa-f]+)[^\r\n]*\r\n/) {
-        my ($size, $start) = (hex $1, $+[0]);
+    my $end = Gate::Http::chunks($request, \$conn->{in}, 0) // return 0;
+    substr $conn->{in}, 0, $end, '';
 
-        if ($size == 0) {
-            return $conn->{in} =~ s/\A0+[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n//;
-        }
-
-        return 0 if length $conn->{in} < $start + $size + 2;
-
-        $request->{body} .= substr $conn->{in}, $start, $size;
-        substr $conn->{in}, 0, $start + $size + 2, '';
-    }
-
-    return 0;
+    return 1;
 }
 
 # --- answers
@@ -334,10 +197,6 @@ sub _answer {
 
     if ($conn->{ctl}) {
         return _send($conn, $request, 200, [], $self->_control($request));
-    }
-
-    if ($request->{uri} =~ m{^/_up/(\w+)}) {
-        return _send($conn, $request, 200, [], $self->_view($1));
     }
 
     my $orders = $request->{orders};
@@ -444,20 +303,6 @@ sub _queue {
 }
 
 # --- what the suite asks
-
-sub _view {
-    my ($self, $what) = @_;
-
-    my $requests = $self->{requests};
-    my $last = $requests->[-1];
-
-    return @$requests . "\n" if $what eq 'count';
-    return join '', map { "$_->{body}\n" } @$requests if $what eq 'bodies';
-    return '' if !$last;
-
-    return $what eq 'last' ? $last->{body}
-         : $what eq 'head' ? $last->{head} : "unknown view\n";
-}
 
 sub _control {
     my ($self, $request) = @_;
