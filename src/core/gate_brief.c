@@ -11,8 +11,11 @@
 #include "gate_brief.h"
 
 
+static const gate_operation_t *gate_brief_alive(
+    const gate_callback_t *callback);
 static unsigned char *gate_brief_operation(const gate_callback_t *callback,
-    const gate_operation_t *operation, gate_str_t id, unsigned char *p);
+    const gate_operation_t *operation, gate_status_e status, gate_str_t id,
+    unsigned char *p);
 static unsigned char *gate_brief_text(unsigned char *p, gate_str_t text);
 static unsigned char *gate_brief_amount(unsigned char *p, int64_t amount);
 
@@ -22,12 +25,15 @@ gate_brief(const gate_callback_t *callback, gate_str_t stand_in,
     unsigned char *buf)
 {
     unsigned                 i;
+    gate_str_t               id;
+    gate_status_e            status;
     unsigned char           *p;
-    const gate_operation_t  *operation;
+    const gate_operation_t  *operation, *alive;
 
     static const gate_operation_t  none = { .size = GATE_NO_AMOUNT };
 
     p = buf;
+    alive = gate_brief_alive(callback);
 
     if (!callback->payout) {
         return 0;
@@ -40,34 +46,69 @@ gate_brief(const gate_callback_t *callback, gate_str_t stand_in,
     for (i = 0; i < callback->noperations; i++) {
         operation = &callback->operations[i];
 
-        if (callback->alone) {
-            p = gate_brief_operation(callback, operation,
-                                     operation->id.len ? operation->id
-                                                       : stand_in, p);
+        id = operation->id;
 
-        } else if (gate_operation_clear(operation)) {
-            p = gate_brief_operation(callback, operation, operation->id, p);
+        if (callback->alone) {
+            id = id.len ? id : stand_in;
+
+        } else if (!gate_operation_clear(operation)) {
+            continue;
         }
+
+        status = (operation == alive) ? callback->status : operation->status;
+
+        p = gate_brief_operation(callback, operation, status, id, p);
     }
 
     if (p == buf) {
-        p = gate_brief_operation(callback, &none, stand_in, p);
+        p = gate_brief_operation(callback, &none, none.status, stand_in, p);
     }
 
     return p - buf - (p != buf);
 }
 
 
+/* the one that a payment under way lives in, though it has ended unpaid */
+
+static const gate_operation_t *
+gate_brief_alive(const gate_callback_t *callback)
+{
+    unsigned                 i;
+    const gate_operation_t  *operation, *last;
+
+    last = NULL;
+
+    if (!gate_status_pending(callback->status)) {
+        return NULL;
+    }
+
+    for (i = 0; i < callback->noperations; i++) {
+        operation = &callback->operations[i];
+
+        if (gate_status_pending(operation->status)) {
+            return NULL;
+        }
+
+        if (operation->status == GATE_STATUS_DECLINE
+            || operation->status == GATE_STATUS_ERROR)
+        {
+            last = operation;
+        }
+    }
+
+    return last;
+}
+
+
 static unsigned char *
 gate_brief_operation(const gate_callback_t *callback,
-    const gate_operation_t *operation, gate_str_t id, unsigned char *p)
+    const gate_operation_t *operation, gate_status_e status, gate_str_t id,
+    unsigned char *p)
 {
-    int64_t        paid;
-    unsigned       has_paid;
-    gate_str_t     word;
-    gate_status_e  status;
+    int64_t     paid;
+    unsigned    has_paid;
+    gate_str_t  word;
 
-    status = operation->status;
     paid = operation->paid;
 
     if (!operation->payout || status == GATE_STATUS_NONE
@@ -82,6 +123,10 @@ gate_brief_operation(const gate_callback_t *callback,
     if (has_paid && callback->status == GATE_STATUS_REVERSED) {
         status = GATE_STATUS_REVERSED;
         has_paid = 0;
+    }
+
+    if (has_paid && callback->status == GATE_STATUS_PARTIAL) {
+        status = GATE_STATUS_PARTIAL;
     }
 
     word = gate_status_brief(status);

@@ -31,8 +31,12 @@
  *   payment's if it is all that the message is about; else it is left out.
  *   What it has paid is not known then, if it has.
  * - Of a payment that is reversed, what was paid is: a reversal is an operation
- *   of its own, and leaves the other's status as it is.  All else is as the
- *   operation says it: a payment that has ended in one may live in another.
+ *   of its own, and leaves the other's status as it is.
+ * - Of a payment that is paid in part, what was paid is a part.
+ * - A payment under way lives in an operation, though all that are told have
+ *   ended unpaid: it will be tried again, and the last of them is pending.
+ * - All else is as the operation says it: a payment that has ended in one may
+ *   live in another.
  * - Without a usable id, the stand-in is its name, of 1 to GATE_BRIEF_ID bytes,
  *   if it is all that the message is about; else it is left out: from one
  *   message to the next it would count again.

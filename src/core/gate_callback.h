@@ -137,6 +137,12 @@ gate_str_t gate_status_word(gate_status_e status);
 gate_str_t gate_status_brief(gate_status_e status);
 
 /*
+ * Of a payout: under way, or ended.  NONE and OTHER are neither.
+ */
+int gate_status_pending(gate_status_e status);
+int gate_status_final(gate_status_e status);
+
+/*
  * Reads project_id, of the top level or of "general".  Needed before the
  * signature can be verified, so nothing else may rely on it until then.
  *

@@ -52,6 +52,21 @@ gate_status_brief(gate_status_e status)
 }
 
 
+int
+gate_status_pending(gate_status_e status)
+{
+    return status == GATE_STATUS_PROCESSING || status == GATE_STATUS_RETRY
+           || status == GATE_STATUS_CLARIFICATION;
+}
+
+
+int
+gate_status_final(gate_status_e status)
+{
+    return gate_status_briefs[status].len != 0 && !gate_status_pending(status);
+}
+
+
 gate_status_e
 gate_reader_status(gate_str_t text)
 {

@@ -468,9 +468,8 @@ ngx_http_gate_proof_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     facts.project_id = ctx->project->id_text;
     facts.callback = callback;
     facts.unread = 0;
-    facts.complete = (callback->paid_total != GATE_NO_AMOUNT
-                      && callback->status > GATE_STATUS_RETRY
-                      && callback->status != GATE_STATUS_OTHER);
+    facts.complete = callback->complete
+                     && gate_status_final(callback->status);
     facts.ttl = 0;
     facts.lock = 0;
     ngx_str_null(&facts.stream);

@@ -31,8 +31,6 @@
 
 #define NGX_HTTP_GATE_STAND_IN     16
 
-#define NGX_HTTP_GATE_OPERATIONS   128
-
 
 typedef enum {
     NGX_HTTP_GATE_DELIVERY_WAITS = 0,   /* for the reply of settle */
@@ -63,8 +61,8 @@ static ngx_http_gate_call_t *ngx_http_gate_settle_call(
     ngx_http_gate_ledger_t *ledger, ngx_http_gate_settle_t *callback);
 static u_char *ngx_http_gate_settle_keys(ngx_http_gate_call_t *call,
     ngx_http_gate_settle_t *callback, u_char *p);
-static u_char *ngx_http_gate_settle_operations(
-    ngx_http_gate_settle_t *callback, u_char *p, ngx_str_t *arg);
+static size_t ngx_http_gate_settle_operations(
+    ngx_http_gate_settle_t *callback, u_char *buf);
 static u_char *ngx_http_gate_settle_put(u_char *p, ngx_str_t *arg,
     const u_char *data, size_t len);
 static u_char *ngx_http_gate_settle_number(u_char *p, ngx_str_t *arg,
@@ -245,18 +243,20 @@ static ngx_http_gate_call_t *
 ngx_http_gate_settle_call(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_settle_t *callback)
 {
-    size_t                 size;
+    size_t                 size, len;
     u_char                *p;
+    u_char                 operations[GATE_BRIEF_MAX];
     ngx_str_t             *arg;
     gate_callback_t       *cb;
     ngx_http_gate_call_t  *call;
 
     cb = callback->callback;
+    len = ngx_http_gate_settle_operations(callback, operations);
 
     size = sizeof(ngx_http_gate_call_t)
            + NGX_HTTP_GATE_SETTLE_KEYS * NGX_HTTP_GATE_KEY_MAX
            + 5 * cb->payment_id.len + 1 + NGX_HTTP_GATE_DIGEST_HEX
-           + cb->status_text.len + NGX_HTTP_GATE_OPERATIONS + cb->currency.len
+           + cb->status_text.len + len + cb->paid_currency.len
            + 4 * NGX_INT64_LEN;
 
     call = ngx_alloc(size, ngx_cycle->log);
@@ -279,12 +279,18 @@ ngx_http_gate_settle_call(ngx_http_gate_ledger_t *ledger,
 
     arg[0] = ledger->offset;
     arg[1] = ledger->ttl;
-    p = ngx_http_gate_settle_put(p, &arg[2], cb->status_text.data,
+    p = ngx_http_gate_settle_put(p, &arg[13], cb->status_text.data,
                                  cb->status_text.len);
-    p = ngx_http_gate_settle_operations(callback, p, &arg[3]);
+    arg[2] = arg[13];
+
+    if (!cb->payout) {
+        arg[2].len = 0;
+    }
+
+    p = ngx_http_gate_settle_put(p, &arg[3], operations, len);
     p = ngx_http_gate_settle_number(p, &arg[4], cb->amount);
-    p = ngx_http_gate_settle_put(p, &arg[5], cb->currency.data,
-                                 cb->currency.len);
+    p = ngx_http_gate_settle_put(p, &arg[5], cb->paid_currency.data,
+                                 cb->paid_currency.len);
     ngx_str_set(&arg[6], "0");
 
     if (callback->complete) {
@@ -298,7 +304,6 @@ ngx_http_gate_settle_call(ngx_http_gate_ledger_t *ledger,
     arg[NGX_HTTP_GATE_SETTLE_PROJECT] = callback->project_id;
     (void) ngx_http_gate_settle_put(p, &arg[NGX_HTTP_GATE_SETTLE_ID],
                                     cb->payment_id.data, cb->payment_id.len);
-    arg[13] = arg[2];
     ngx_str_null(&arg[NGX_HTTP_GATE_SETTLE_BODY]);
 
     return call;
@@ -357,62 +362,24 @@ ngx_http_gate_settle_put(u_char *p, ngx_str_t *arg, const u_char *data,
 
 
 /*
- * One operation with the payment's status, of what all of them have paid; a
- * callback may come without an operation.
+ * A name made of the digest stands for an operation that has none, once it has
+ * ended: each callback under way would be another one.
  */
 
-static u_char *
-ngx_http_gate_settle_operations(ngx_http_gate_settle_t *callback, u_char *p,
-    ngx_str_t *arg)
+static size_t
+ngx_http_gate_settle_operations(ngx_http_gate_settle_t *callback, u_char *buf)
 {
-    int64_t           paid;
-    gate_callback_t  *cb;
+    gate_str_t  stand_in;
 
-    static char  *words[] = {
-        "", "pending", "pending", "pending", "success", "decline", "error",
-        "reversed", "partial", ""
-    };
-
-    cb = callback->callback;
-
-    arg->data = p;
-    arg->len = 0;
-
-    if (callback->unread || words[cb->status][0] == '\0') {
-        return p;
+    if (callback->unread) {
+        return 0;
     }
 
-    if (cb->operation_id.len) {
-        p = ngx_cpymem(p, cb->operation_id.data, cb->operation_id.len);
+    stand_in.data = callback->digest;
+    stand_in.len = gate_status_final(callback->callback->status)
+                   ? NGX_HTTP_GATE_STAND_IN : 0;
 
-    } else if (cb->status > GATE_STATUS_RETRY) {
-        p = ngx_cpymem(p, callback->digest, NGX_HTTP_GATE_STAND_IN);
-
-    } else {
-        return p;
-    }
-
-    paid = 0;
-
-    if (cb->status == GATE_STATUS_SUCCESS) {
-        paid = cb->paid;
-
-    } else if (cb->status == GATE_STATUS_PARTIAL) {
-        paid = (cb->paid_total != GATE_NO_AMOUNT) ? cb->paid_total : cb->paid;
-    }
-
-    p = ngx_sprintf(p, "=%s/", (cb->status == GATE_STATUS_PARTIAL && paid == 0)
-                                   ? "decline" : words[cb->status]);
-
-    if (paid != GATE_NO_AMOUNT) {
-        p = ngx_sprintf(p, "%L", paid);
-    }
-
-    *p++ = '/';
-
-    arg->len = p - arg->data;
-
-    return p;
+    return gate_brief(callback->callback, stand_in, buf);
 }
 
 

@@ -11,6 +11,7 @@
 #define _NGX_HTTP_GATE_SETTLE_H_INCLUDED_
 
 
+#include "gate_brief.h"
 #include "gate_callback.h"
 
 #include "ngx_http_gate_note.h"

@@ -69,9 +69,9 @@ static const message_t  messages[] = {
 
     /* parts: what one has paid is its own sum, payment.sum is that of all */
 
-    { ONE("partially_paid_out", DONE(1) SUM(3000)), "1=success/3000/3000" },
+    { ONE("partially_paid_out", DONE(1) SUM(3000)), "1=partial/3000/3000" },
     { ONE("partially paid out", DONE(1) "'sum':@3000@"),
-      "1=success/3000/3000" },
+      "1=partial/3000/3000" },
     { ONE("success", DONE(2) SUM(7000)), "2=success/7000/7000" },
     { ONE("processing", DONE(1) SUM(3000)), "1=success/3000/3000" },
     { ONE("partially_paid_out", ID(3) ",'status':'decline'," SUM(500)),
@@ -126,6 +126,19 @@ static const message_t  messages[] = {
     { ONE("error", DONE(1) SUM(1)), "1=success/1/1" },
     { ONE("some news", DONE(1) SUM(1)), "1=success/1/1" },
 
+    /* unless it has ended unpaid, and the payment will be tried again */
+
+    { ONE("awaiting retry", ID(1) ",'status':'decline'," SUM(1)),
+      "1=pending/0/1" },
+    { ONE("processing", ID(1) ",'status':'error'," SUM(1)),
+      "1=pending/0/1" },
+    { LIST("awaiting retry", "{" ID(1) ",'status':'decline'," SUM(1) "},"
+           "{" ID(2) ",'status':'error'," SUM(1) "}"),
+      "1=decline/0/1 2=pending/0/1, complete" },
+    { LIST("awaiting retry", "{" ID(1) ",'status':'decline'," SUM(1) "},"
+           "{" ID(2) ",'status':'processing'," SUM(1) "}"),
+      "1=decline/0/1 2=pending/0/1, complete" },
+
     /* but for what was taken back */
 
     { ONE("reversed", DONE(1) SUM(1)), "1=reversed/0/1" },
@@ -160,7 +173,7 @@ static const message_t  messages[] = {
     { LIST("success", "{'status':'success'," SUM(1) "}"),
       STAND_IN "=success/1/1" },
     { LIST("partially_paid_out", "{'status':'success'," SUM(1) "},"
-           "{" DONE(2) SUM(2) "}"), "2=success/2/2" },
+           "{" DONE(2) SUM(2) "}"), "2=partial/2/2" },
     { LIST("partially_paid_out", "{'status':'success'," SUM(1) "},"
            "{'status':'success'," SUM(1) "}"), STAND_IN "=partial//" },
 
@@ -179,7 +192,7 @@ static const message_t  messages[] = {
 
     { LIST("partially_paid_out", "{" DONE(1) SUM(3000) "},{" DONE(2)
            SUM(2000) "},{" ID(3) ",'status':'decline'," SUM(5000) "}"),
-      "1=success/3000/3000 2=success/2000/2000 3=decline/0/5000, complete" },
+      "1=partial/3000/3000 2=partial/2000/2000 3=decline/0/5000, complete" },
     { LIST("processing", "{" DONE(1) SUM(3) "},{" ID(2)
            ",'status':'processing'}"), "1=success/3/3 2=pending/0/, complete" },
     { LIST("success", "{" DONE(1) SUM(3) "},{}"), "1=success/3/3" },
@@ -208,18 +221,18 @@ static const message_t  messages[] = {
     /* one of the list, as it stands beside it */
 
     { BOTH("partially_paid_out", DONE(2) SUM(5), "{" DONE(1) SUM(3) "},{"
-           DONE(2) SUM(5) "}"), "2=success/5/5 1=success/3/3, complete" },
+           DONE(2) SUM(5) "}"), "2=partial/5/5 1=partial/3/3, complete" },
     { BOTH("partially_paid_out", DONE(2) SUM(5), "{" DONE(2) "'sum':null}"),
-      "2=success/5/5, complete" },
+      "2=partial/5/5, complete" },
     { BOTH("partially_paid_out", DONE(2) "'sum':null", "{" DONE(2) SUM(5) "}"),
-      "2=success/5/5, complete" },
+      "2=partial/5/5, complete" },
     { BOTH("partially_paid_out", DONE(2) SUM(5), "{" DONE(2) SUM(6) "}"),
-      "2=success//, complete" },
+      "2=partial//, complete" },
     { BOTH("partially_paid_out", DONE(2) SUM(5), "{" DONE(2)
            "'sum':{'amount':5,'currency':'USD'}}"),
-      "2=success//, complete, foreign" },
+      "2=partial//, complete, foreign" },
     { BOTH("partially_paid_out", DONE(2) SUM(5) ",'sum':@4@", "{" DONE(2)
-           SUM(5) "}"), "2=success//5, complete" },
+           SUM(5) "}"), "2=partial//5, complete" },
     { BOTH("processing", ID(2) ",'status':'processing'",
            "{" DONE(2) SUM(5) "}"), "2=pending/0/5" },
     { BOTH("success", ID(2) ",'status':'decline'", "{" DONE(2) SUM(5) "},{"
