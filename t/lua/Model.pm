@@ -136,7 +136,8 @@ sub not_closed {
 
     } elsif ($n == 0 && $e->{exists} && !@{ $e->{ops} }) {
         # copies of an earlier attempt explain it
-        $is_held = !grep { !$_->{err} && $_->{status} ne 'freed' }
+        $is_held = !grep { $_->{status} =~ /^(?:partial|success|reversed)$/
+                           || (!$_->{err} && $_->{status} ne 'freed') }
                          @{ $e->{past} };
     }
 

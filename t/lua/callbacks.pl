@@ -550,9 +550,12 @@ sub bad_stream {
     $ledger->reserve('p', 100);
     $redis->cmd('SET', $stream, 'x');
 
-    ok(!eval { $ledger->settle('p', 'decline', identity => 'i',
-                               stream => $stream, owner => 'a') },
-       'a stream that is none is an error');
+    my $before = $ledger->everything();
+
+    is(join(' ', ($ledger->settle('p', 'decline', identity => 'i',
+                                  stream => $stream, owner => 'a'))[0, 6]),
+       'bad stream', 'a stream that is none is told');
+    is($ledger->everything(), $before, 'nothing changed');
     is($redis->cmd('EXISTS', $ledger->mark_key('i')), 0, 'without a mark');
 
     $redis->cmd('DEL', $stream);

@@ -186,22 +186,45 @@ local function general()
     local OPERATION = '^([%w._-]+)=(%l+)/(%d*)/?(%d*)$'
 
 
+    local function begins(key, kind)
+        local name = base .. kind .. ':' .. project .. ':'
+
+        return key:sub(1, #name) == name
+    end
+
+
+    -- of a mark and a lane, which only deliveries with an owner have
+
+    local function is_time(text)
+        return find(text, owner ~= '' and '^[1-9]%d*$' or '^%d+$')
+               and #text <= 12
+    end
+
+
+    local function is_none(key)
+        local kind = call('TYPE', key).ok
+
+        return kind ~= 'stream' and kind ~= 'none'
+    end
+
+
     local function bad_call()
-        if #KEYS < 9 or not project or not payment_of(entry_key)
-           or not is_key(2, 'era') or not is_key(3, 'open') or not is_key(5, 'dry:used')
-           or not is_key(6, 'dry:open')
-           or not find(KEYS[7], ':dry:payout:' .. project .. ':', 1, true)
-           or not find(mark_key, ':callback:' .. project .. ':', 1, true)
-           or not find(lane_key, ':lane:' .. project .. ':', 1, true)
+        if #KEYS < 9 or #KEYS > 10 or not project or not payment_of(entry_key)
+           or not is_key(2, 'era') or not is_key(3, 'open')
+           or not is_key(5, 'dry:used') or not is_key(6, 'dry:open')
+           or not is_key(7, 'dry:payout', ':' .. payment_of(entry_key))
+           or not begins(mark_key, 'callback') or not begins(lane_key, 'lane')
         then
             return 'keys'
         end
 
         return #ARGV ~= 16 and 'arguments' or bad_times(offset, ttl)
                or sum ~= '' and not is_integer(sum) and 'sum'
-               or not find(ARGV[10], '^%d+$') and 'lock'
-               or not find(ARGV[11], '^%d+$') and 'mark'
-               or not find(ARGV[12], '^%d+$') and 'cap'
+               or not find(complete, '^[01]?$') and 'complete'
+               or not is_time(ARGV[10]) and 'lock'
+               or not is_time(ARGV[11]) and 'mark'
+               or (not find(ARGV[12], '^%d+$') or #ARGV[12] > 15) and 'cap'
+               or stream_key and is_none(stream_key) and 'stream'
     end
 
 
@@ -283,9 +306,7 @@ local function general()
 
     -- ledger, from, to, counted, notes; nil where the total cannot be read
 
-    local function settle(keys, list)
-        local e = entry_read(keys.entry, now)
-
+    local function settle(keys, e, list)
         if not e or not e.payout then
             return { 'unknown', '', '', '', '' }
         end
@@ -396,15 +417,23 @@ local function general()
             return { 'ignored' }
         end
 
-        local result = settle({ used = used_key, open = open_key,
-                                entry = entry_key }, list)
+        -- all before the first write: a key may be of another type
+        local e, tried = entry_read(entry_key, now), entry_read(KEYS[7], now)
 
-        if call('EXISTS', KEYS[7]) == 0 or not result then
+        if tried then
+            call('HEXISTS', KEYS[5], '')
+            call('ZSCORE', KEYS[6], '')
+        end
+
+        local result = settle({ used = used_key, open = open_key,
+                                entry = entry_key }, e, list)
+
+        if not tried or not result then
             return result
         end
 
         local dry = settle({ used = KEYS[5], open = KEYS[6],
-                             entry = KEYS[7] }, list)
+                             entry = KEYS[7] }, tried, list)
 
         if not dry or result[1] ~= 'unknown' or dry[1] == 'unknown' then
             return result

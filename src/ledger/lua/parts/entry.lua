@@ -387,7 +387,7 @@ end
 
 
 -- writes them, and where the payment stands in the index; before is called
--- first where there is anything to write, and that is returned
+-- where there is anything to write, and that is returned
 
 local function entry_write(key, id, e, open_key, now, before)
     local set, del = entry_changes(e)
@@ -395,6 +395,9 @@ local function entry_write(key, id, e, open_key, now, before)
     if #set + #del == 0 then
         return false
     end
+
+    -- where the index is no sorted set, nothing has been written yet
+    local score = call('ZSCORE', open_key, id)
 
     before()
 
@@ -412,8 +415,8 @@ local function entry_write(key, id, e, open_key, now, before)
     elseif e.state == 'unknown' and e.was.state ~= 'unknown' then
         call('ZADD', open_key, now + CHECK_UNKNOWN, id)
 
-    elseif not WAITS[e.was.state or ''] then
-        call('ZADD', open_key, 'NX', now + CHECK, id)
+    elseif not score then
+        call('ZADD', open_key, now + CHECK, id)
     end
 
     return true
