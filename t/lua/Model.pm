@@ -238,8 +238,11 @@ sub wrong {
     my $used = $redis->hash($ledger->used_key());
 
     for my $currency (sort keys %$used) {
-        while ($used->{$currency} =~ /(\w+:\d+)=(\S+)/g) {
-            my ($window, $is) = ("$currency $1", $2);
+        my %windows = Ledger::windows_of($used->{$currency})
+            or return "$currency: $used->{$currency}";
+
+        for my $name (sort keys %windows) {
+            my ($window, $is) = ("$currency $name", $windows{$name});
             my $want = join '/', map { $_->{$window} // 0 } \%sum, \%count;
 
             return "$window: $is, not $want" if $is ne $want;

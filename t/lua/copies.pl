@@ -588,7 +588,7 @@ sub lost_totals {
     $ledger->limits(day => 1000);
     $ledger->reserve('p', 100, copy => 'a');
     $redis->cmd('HSET', $key, 'KZT', $redis->cmd('HGET', $key, 'KZT')
-                =~ s{(day:\d+=)100/1}{${1}30/0}r =~ s{(hour:\d+=)}{${1}1}r);
+                =~ s{(day:)100/1}{${1}30/0}r =~ s{(hour:)}{${1}1}r);
 
     is(($ledger->outcome('p', 'a', 'refused', '3104'))[0], 'released',
        'released although a total is less');
