@@ -169,7 +169,7 @@ local function general(reply, seq)
         e.accepted, e.lost = 0, 0
 
         for _, copy in ipairs(e.done) do
-            copy[2] = copy[2] == 'r' and 'r' or letter
+            copy[2] = (copy[2] == 'l' or copy[2] == 'f') and letter or 'r'
         end
 
         for _, copy in ipairs(e.open) do

@@ -274,6 +274,20 @@ local function general()
     local ORDER = { stale = 1, again = 2, updated = 3, settled = 4 }
 
 
+    -- whether an answer that has all operations shows that nothing is left
+    -- which could still pay: it may be older than a copy that was taken since
+
+    local function is_all(e)
+        for _, op in ipairs(e.ops) do
+            if op.status == 'pending' then
+                return false
+            end
+        end
+
+        return #e.open == 0 and copies_count(e) <= #e.ops + e.errors
+    end
+
+
     -- notes all operations in the entry; returns what is the most of it
 
     local function note_all(e, list)
@@ -290,8 +304,7 @@ local function general()
             e.exists, most = '1', 'updated'
         end
 
-        -- nothing of the payment is left that could still pay
-        if complete == '1' and #list > 0 and #e.open == 0 then
+        if complete == '1' and #list > 0 and is_all(e) then
             e.complete = is_closed(e.ops) and '1' or nil
             e.freed, e.accepted, e.lost, e.exists, e.full = 0, 0, 0, nil
 

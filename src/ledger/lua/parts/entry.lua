@@ -255,7 +255,7 @@ local function ops_sum(e)
 
     for _, op in ipairs(e.ops) do
         if op.err then
-            sum.errors = sum.errors + 1
+            sum.errors, sum.error = sum.errors + 1, true
             sum.side = add(sum.side, op.paid)
 
         elseif RANK[op.status] <= 0 then
@@ -268,7 +268,7 @@ local function ops_sum(e)
             if op.status == 'success' and less(sum.need, op.size) then
                 sum.need = op.size
 
-            elseif op.paid == 0 and op.status ~= 'reversed' then
+            elseif op.paid == 0 then
                 sum.unpaid = add(sum.unpaid, op.size)
             end
         end
@@ -318,7 +318,7 @@ local function state_of(e, sum, held)
     end
 
     return sum.side ~= 0 and 'success'
-           or sum.errors > 0 and #e.ops > 0 and 'error'
+           or sum.error and 'error'
            or not e.hand and e.code and 'refused' or 'released'
 end
 
@@ -556,7 +556,8 @@ local function op_note(e, id, status, paid, size)
         return op_again(op, status, paid, size)
     end
 
-    op.status, op.paid, op.size = status, paid, size
+    op.status, op.paid = status, paid
+    op.size = size == 0 and status == 'reversed' and op.size or size
 
     return status == 'pending' and 'updated' or 'settled'
 end
