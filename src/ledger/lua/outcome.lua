@@ -223,7 +223,7 @@ local function general(reply, seq)
             copy_note(e, r.copy, 'a')
 
         elseif r.action == 'unknown' then
-            copy_note(e, r.copy, 'l')
+            copy_note(e, r.copy, 'l', digits(now))
 
         elseif r.action == 'release' then
             copy_note(e, r.copy, 'r')

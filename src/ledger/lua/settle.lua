@@ -63,6 +63,8 @@
 -- otherwise; nothing has been written then.
 
 local function usual()
+-- @include stream
+
     local call, find = redis.call, string.find
     local used_key, era_key, open_key, entry_key, dry_used, dry_open,
           dry_entry, mark_key, lane_key, stream_key = unpack(KEYS)
@@ -72,8 +74,8 @@ local function usual()
     local id, word, paid, size = (told or ''):match(
                                      '^([%w._-]+)=(%l+)/(%d*)/?(%d*)$')
 
-    if not id or #id > 32 or not base or stream_key or not lane_key
-       or #ARGV ~= 16 or owner == '' or ARGV[14] == ''
+    if not id or #id > 32 or not base or not lane_key or #ARGV ~= 16
+       or owner == '' or ARGV[14] == ''
     then
         return nil
     end
@@ -150,12 +152,21 @@ local function usual()
 
     local seq = call('HINCRBY', era_key, 'seq', 1)
 
-    call('EXPIRE', entry_key, ttl)
-    call('SET', mark_key, owner, 'PX', ms)
-    call('SET', lane_key, owner, 'PX', ms)
+    local verdict, extra = 'forward', ''
 
-    return { 'forward', said, 'accepted',
-             said == 'settled' and 'success' or 'accepted', amount, '', '',
+    call('EXPIRE', entry_key, ttl)
+
+    if stream_key then
+        verdict, extra = 'streamed', append(call)
+        call('SET', mark_key, 'delivered', 'EX', ARGV[11])
+
+    else
+        call('SET', mark_key, owner, 'PX', ms)
+        call('SET', lane_key, owner, 'PX', ms)
+    end
+
+    return { verdict, said, 'accepted',
+             said == 'settled' and 'success' or 'accepted', amount, '', extra,
              era:sub(3), seq, name }
 end
 
@@ -168,6 +179,7 @@ local function general()
 -- @include windows
 -- @include call
 -- @include entry
+-- @include stream
 
 
     local name, offset, ttl, status, told, sum, currency, complete, owner =
@@ -271,15 +283,25 @@ local function general()
     end
 
 
+    -- seconds that an answer about a payment's status may be under way
+
+    local ASKED = 120
+
     local ORDER = { stale = 1, again = 2, updated = 3, settled = 4 }
 
 
     -- whether an answer that has all operations shows that nothing is left
-    -- which could still pay: it may be older than a copy that was taken since
+    -- which could still pay: it may be older than a copy that was sent since
 
     local function is_all(e)
         for _, op in ipairs(e.ops) do
             if op.status == 'pending' then
+                return false
+            end
+        end
+
+        for _, copy in ipairs(e.done) do
+            if copy[2] == 'l' and now - (tonumber(copy[3]) or 0) <= ASKED then
                 return false
             end
         end
@@ -381,21 +403,6 @@ local function general()
     end
 
 
-    local function append()
-        local time = call('TIME')
-        local received = format('%.0f', time[1] * 1000
-                                        + math.floor(time[2] / 1000))
-        local args = { 'project_id', ARGV[13], 'payment_id', ARGV[14], 'status',
-                       ARGV[15], 'body', ARGV[16], 'received', received }
-
-        if ARGV[12] == '0' then
-            return call('XADD', stream_key, '*', unpack(args))
-        end
-
-        return call('XADD', stream_key, 'MAXLEN', '~', ARGV[12], '*', unpack(args))
-    end
-
-
     local function reply(verdict, result, extra)
         return { verdict, result[1] or '', result[2] or '', result[3] or '',
                  result[4] or '', result[5] or '', extra or '', era or '',
@@ -480,7 +487,7 @@ local function general()
         end
 
         if stream_key then
-            local id = append()
+            local id = append(call)
 
             if owner ~= '' then
                 call('SET', mark_key, 'delivered', 'EX', ARGV[11])

@@ -59,7 +59,8 @@ end
 
 
 -- words "name@time" of those under way, "name=letter" of those that reported:
--- a accepted, l lost, f freed by hand, r nothing more comes of it
+-- a accepted, l and the time of sending: lost, f freed by hand, r nothing more
+-- comes of it
 
 local function copies_read(e, text, now)
     local late = format('%.0f', now - PATIENCE)
@@ -68,10 +69,10 @@ local function copies_read(e, text, now)
 
     for name, sign, what in (text or ''):gmatch('(%S-)([@=])(%w+)') do
         if sign == '=' then
-            e.done[#e.done + 1] = { name, what }
+            e.done[#e.done + 1] = { name, what:sub(1, 1), what:sub(2) }
 
         elseif what < late then
-            e.done[#e.done + 1] = { name, 'l' }
+            e.done[#e.done + 1] = { name, 'l', what }
 
         else
             e.open[#e.open + 1] = { name, what }
@@ -89,6 +90,7 @@ local function copies_text(e)
 
     for _, copy in ipairs(e.done) do
         out[#out + 1] = copy[1] .. '=' .. copy[2]
+                        .. (copy[2] == 'l' and copy[3] or '')
     end
 
     return table.concat(out, ' ')
@@ -162,8 +164,8 @@ end
 
 -- adds a name that is not there
 
-local function copy_note(e, name, letter)
-    e.done[#e.done + 1] = { name, letter }
+local function copy_note(e, name, letter, time)
+    e.done[#e.done + 1] = { name, letter, time }
 
     if #e.done > MAX_DONE then
         letter = table.remove(e.done, 1)[2]
@@ -180,9 +182,9 @@ end
 
 local function copy_move(e, name, letter)
     local was, i = copy_find(e, name)
+    local copy = table.remove(was == 'open' and e.open or e.done, i)
 
-    table.remove(was == 'open' and e.open or e.done, i)
-    copy_note(e, name, letter)
+    copy_note(e, name, letter, copy[was == 'open' and 2 or 3])
 end
 
 
