@@ -68,7 +68,7 @@ sub copies {
     my ($text) = @_;
 
     return map {
-        /^(\S+)(?:@(\d+)|=([alfr]))$/ or die "copy \"$_\"\n";
+        /^(\S+)(?:@(\d+)|=([alfr])\d*)$/ or die "copy \"$_\"\n";
         ($1 => $3 // 'open');
     } split / /, $text // '';
 }

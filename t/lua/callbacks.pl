@@ -260,6 +260,7 @@ sub complete_lists {
     $ledger->reserve('p', 100, digest => 'd', copy => $_) for qw( a b );
     $ledger->outcome('p', 'a', 'accepted');
     $ledger->outcome('p', 'b', 'unknown');
+    $ledger->at(1795219200 + 121);
     is($answer->('error', '1=error/'), 'settled', 'error is all there is');
     is($ledger->totals(), '0/0 0/0 0/0 0/0', 'b did not come to Gate');
     is($ledger->open(), '', 'nothing is open');
