@@ -18,14 +18,16 @@ use Gate::Redis;
 use Ledger;
 
 BEGIN {
-    require "./t/lua/$_.pl" for qw( limits copies callbacks tables cases random );
+    require "./t/lua/$_.pl" for qw( limits copies callbacks tables cases calls
+                              random );
 }
 
 my $redis = Gate::Redis->run();
 my $ledger = Ledger->new($redis, 'src/ledger/lua');
 
 for my $test (limits_tests(), copies_tests(), callbacks_tests(),
-              tables_tests(), cases_tests(), random_tests())
+              tables_tests(), cases_tests(), calls_tests(),
+              random_tests())
 {
     my ($name, $code) = @$test;
 

@@ -339,28 +339,48 @@ sub counted {
 
 sub state { return $_[0]->entry($_[1])->{state} // '' }
 
-# "sum/count" of a window such as "day:20261121", or undef where the total has
-# another one
+# ( name => "sum/count", ... ) of a total's text, such as "day:20261121"
+
+sub windows_of {
+    my ($text) = @_;
+
+    my ($hour, $monday, %sum)
+        = $text =~ m{^2\ till:\d+\ window:(\d{10})\ (\d{8})
+                     \ (hour):(\d+/\d+)\ (day):(\d+/\d+)
+                     \ (week):(\d+/\d+)\ (month):(\d+/\d+)$}x
+        or return ();
+
+    return ("hour:$hour" => $sum{hour},
+            'day:' . substr($hour, 0, 8) => $sum{day},
+            "week:$monday" => $sum{week},
+            'month:' . substr($hour, 0, 6) => $sum{month});
+}
+
+# of the total, or undef where it has another window
 
 sub used {
     my ($self, $window) = @_;
 
-    my $text = $self->{redis}->cmd('HGET', $self->used_key(),
-                                   $self->{currency}) // '';
+    my %windows = windows_of($self->used_text());
 
-    return $text =~ /\b\Q$window\E=(\S+)/ ? $1 : undef;
+    return $windows{$window};
+}
+
+# as it is
+
+sub used_text {
+    my ($self, @new) = @_;
+
+    my ($redis, $key) = ($self->{redis}, $self->used_key());
+
+    $redis->cmd('HSET', $key, $self->{currency}, @new) if @new;
+
+    return $redis->cmd('HGET', $key, $self->{currency}) // '';
 }
 
 # when its hour ends
 
-sub used_till {
-    my ($self) = @_;
-
-    my $text = $self->{redis}->cmd('HGET', $self->used_key(),
-                                   $self->{currency}) // '';
-
-    return $text =~ / till:(\d+)$/ ? $1 : undef;
-}
+sub used_till { return $_[0]->used_text() =~ /^2 till:(\d+) / ? $1 : undef }
 
 # "sum/count" of hour, day, week and month by the clock and offset
 

@@ -68,7 +68,7 @@ sub copies {
     my ($text) = @_;
 
     return map {
-        /^(\S+)(?:@(\d+)|=([alfr]))$/ or die "copy \"$_\"\n";
+        /^(\S+)(?:@(\d+)|=([alfr])\d*)$/ or die "copy \"$_\"\n";
         ($1 => $3 // 'open');
     } split / /, $text // '';
 }
@@ -136,7 +136,8 @@ sub not_closed {
 
     } elsif ($n == 0 && $e->{exists} && !@{ $e->{ops} }) {
         # copies of an earlier attempt explain it
-        $is_held = !grep { !$_->{err} && $_->{status} ne 'freed' }
+        $is_held = !grep { $_->{status} =~ /^(?:partial|success|reversed)$/
+                           || (!$_->{err} && $_->{status} ne 'freed') }
                          @{ $e->{past} };
     }
 
@@ -237,8 +238,11 @@ sub wrong {
     my $used = $redis->hash($ledger->used_key());
 
     for my $currency (sort keys %$used) {
-        while ($used->{$currency} =~ /(\w+:\d+)=(\S+)/g) {
-            my ($window, $is) = ("$currency $1", $2);
+        my %windows = Ledger::windows_of($used->{$currency})
+            or return "$currency: $used->{$currency}";
+
+        for my $name (sort keys %windows) {
+            my ($window, $is) = ("$currency $name", $windows{$name});
             my $want = join '/', map { $_->{$window} // 0 } \%sum, \%count;
 
             return "$window: $is, not $want" if $is ne $want;

@@ -260,6 +260,7 @@ sub complete_lists {
     $ledger->reserve('p', 100, digest => 'd', copy => $_) for qw( a b );
     $ledger->outcome('p', 'a', 'accepted');
     $ledger->outcome('p', 'b', 'unknown');
+    $ledger->at(1795219200 + 121);
     is($answer->('error', '1=error/'), 'settled', 'error is all there is');
     is($ledger->totals(), '0/0 0/0 0/0 0/0', 'b did not come to Gate');
     is($ledger->open(), '', 'nothing is open');
@@ -550,9 +551,12 @@ sub bad_stream {
     $ledger->reserve('p', 100);
     $redis->cmd('SET', $stream, 'x');
 
-    ok(!eval { $ledger->settle('p', 'decline', identity => 'i',
-                               stream => $stream, owner => 'a') },
-       'a stream that is none is an error');
+    my $before = $ledger->everything();
+
+    is(join(' ', ($ledger->settle('p', 'decline', identity => 'i',
+                                  stream => $stream, owner => 'a'))[0, 6]),
+       'bad stream', 'a stream that is none is told');
+    is($ledger->everything(), $before, 'nothing changed');
     is($redis->cmd('EXISTS', $ledger->mark_key('i')), 0, 'without a mark');
 
     $redis->cmd('DEL', $stream);

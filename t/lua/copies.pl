@@ -588,7 +588,7 @@ sub lost_totals {
     $ledger->limits(day => 1000);
     $ledger->reserve('p', 100, copy => 'a');
     $redis->cmd('HSET', $key, 'KZT', $redis->cmd('HGET', $key, 'KZT')
-                =~ s{(day:\d+=)100/1}{${1}30/0}r =~ s{(hour:\d+=)}{${1}1}r);
+                =~ s{(day:)100/1}{${1}30/0}r =~ s{(hour:)}{${1}1}r);
 
     is(($ledger->outcome('p', 'a', 'refused', '3104'))[0], 'released',
        'released although a total is less');
@@ -661,7 +661,7 @@ sub no_report {
     is($ledger->state('p'), 'reserved', 'nobody has looked');
     is(($ledger->reserve('p', 100, digest => 'd', copy => 'b'))[0], 'repeat',
        'sent again');
-    is($ledger->entry('p')->{copies}, 'b@1795219801 a=l', 'it is lost');
+    is($ledger->entry('p')->{copies}, 'b@1795219801 a=l1795219200', 'it is lost');
     is($ledger->state('p'), 'unknown', 'and the payment unknown');
     $ledger->outcome('p', 'b', 'refused', '3104');
     is($ledger->used('day:20261121'), '100/1', 'what it did may be paid');

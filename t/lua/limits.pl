@@ -273,21 +273,25 @@ sub damaged {
 
     my @parts = split / /, $good;
 
+    my $broken = sub {
+        my ($part, $number, @values) = @_;
+
+        return map {
+            my $value = $_;
+            join ' ', map { /^$part/ ? s/$number/$value/r : $_ } @parts;
+        } @values;
+    };
+
     return ('', 'x', '2', $good =~ s/^2 /3 /r, $good =~ s/^2 /1 /r,
             $good =~ s/^2 //r, "$good ", " $good", "$good\n",
             (map { join ' ', @parts[0 .. $_ - 1, $_ + 1 .. $#parts] }
                  1 .. $#parts),
-            (map { my $n = $_;
-                   map { my $sum = $_;
-                         my @p = @parts;
-                         $p[$n] =~ s{=\d+/}{=$sum/};
-                         join ' ', @p } '', 'x', '-1', '+1', ' 1', '1.5', '1e3',
-                                       '0x10' } 1 .. 4),
-            (map { my $n = $_;
-                   map { my $count = $_;
-                         my @p = @parts;
-                         $p[$n] =~ s{/\d+$}{/$count};
-                         join ' ', @p } '', 'x', '-1', '1.5' } 1 .. 4));
+            $broken->('till', qr/\d+/, '', 'x', '-1', '1.5'),
+            $broken->('window', qr/\d+/, '', 'x'),
+            (map { $broken->($_, qr{\d+(?=/)}, '', 'x', '-1', '+1', ' 1', '1.5',
+                             '1e3', '0x10') } qw( hour day week month )),
+            (map { $broken->($_, qr{\d+$}, '', 'x', '-1', '1.5') }
+                 qw( hour day week month )));
 }
 
 sub bad_totals {
@@ -450,8 +454,8 @@ sub old_windows {
 
     is($redis->cmd('HLEN', $ledger->used_key()), 1, 'one field');
     is($redis->cmd('HGET', $ledger->used_key(), 'KZT'),
-       '2 hour:2027010116=1/1 day:20270101=17/17 week:20261228=113/113'
-       . ' month:202701=17/17 till:1798822800', 'the windows of now');
+       '2 till:1798822800 window:2027010116 20261228'
+       . ' hour:1/1 day:17/17 week:113/113 month:17/17', 'the windows of now');
 }
 
 # Redis' clock may be set back, or another server's may be behind.
@@ -686,9 +690,9 @@ sub status_view {
     $ledger->limits(day => '9007199254740995', day_count => 2, week => 50,
                     month => '10000000000000000');
     $ledger->{redis}->cmd('HSET', $ledger->used_key(), 'KZT',
-                          '2 hour:2026112100=0/0 day:20261121=2/0'
-                          . ' week:20261116=60/1'
-                          . ' month:202611=9007199254740993/1 till:1795222800');
+                          '2 till:1795222800 window:2026112100 20261116'
+                          . ' hour:0/0 day:2/0 week:60/1'
+                          . ' month:9007199254740993/1');
     $status = $ledger->status();
     is($status->{week}{left}, 0, 'more used than the limit leaves 0');
     is($status->{day}{left}, '9007199254740993', 'left is exact');

@@ -19,12 +19,12 @@
 -- service has the callback.
 
 local name, owner, action, seconds = unpack(ARGV)
-local project = KEYS[1] and KEYS[1]:match(':callback:({%d+}):')
+local base, project = (KEYS[1] or ''):match('^(.-:)callback:({%d+}):')
+local lanes = base and base .. 'lane:' .. project .. ':'
 
-if not project or not KEYS[2]
-   or not KEYS[2]:find(':lane:' .. project .. ':', 1, true)
-   or (action ~= 'delivered' and action ~= 'failed') or not seconds
-   or not seconds:find('^[1-9]%d*$')
+if not base or #KEYS ~= 2 or #ARGV ~= 4 or KEYS[2]:sub(1, #lanes) ~= lanes
+   or (action ~= 'delivered' and action ~= 'failed')
+   or not seconds:find('^[1-9]%d*$') or #seconds > 12
 then
     return { 'bad_argument', name or '' }
 end

@@ -81,7 +81,8 @@ local function usual()
             if was[1] == 'reserved' and was[2] == ARGV[at + 3]
                and find(was[3], '^[%w-]+@%d+$')
                and was[3]:sub(1, #copy + 1) == copy .. '@'
-               and (was[4] or '') == era and #ARGV[at + 2] <= 64
+               and (was[4] or '') == era and ARGV[at + 2] == ''
+               and find(ARGV[at + 4], '^%w+$')
             then
                 seq = seq or call('HINCRBY', era_key, 'seq', 1)
                 call('HSET', key, 'state', 'accepted', 'copies', copy .. '=a')
@@ -168,7 +169,7 @@ local function general(reply, seq)
         e.accepted, e.lost = 0, 0
 
         for _, copy in ipairs(e.done) do
-            copy[2] = copy[2] == 'r' and 'r' or letter
+            copy[2] = (copy[2] == 'l' or copy[2] == 'f') and letter or 'r'
         end
 
         for _, copy in ipairs(e.open) do
@@ -222,7 +223,7 @@ local function general(reply, seq)
             copy_note(e, r.copy, 'a')
 
         elseif r.action == 'unknown' then
-            copy_note(e, r.copy, 'l')
+            copy_note(e, r.copy, 'l', digits(now))
 
         elseif r.action == 'release' then
             copy_note(e, r.copy, 'r')
@@ -254,14 +255,17 @@ local function general(reply, seq)
             return 'again'
         end
 
+        if not was and r.action == 'refused' then
+            return 'gone'
+        end
+
+        -- copies that were freed may be of an attempt that was another payout
+        if was ~= 'f' and (was or r.action ~= 'release') and is_other(e, r) then
+            return 'bad_argument payout'
+        end
+
         if was then
             report(e, r, was)
-
-        elseif r.action == 'refused' then
-            return 'gone'
-
-        elseif r.action ~= 'release' and is_other(e, r) then
-            return 'bad_argument payout'
 
         else
             report_unknown(e, r)
@@ -365,8 +369,8 @@ local function general(reply, seq)
 
 
     local function bad_call()
-        if count < 1 or count > MOST or not project or not is_key(2, 'era')
-           or not is_key(3, 'open')
+        if count < 1 or count > MOST or not project
+           or not is_shared_key(2, 'era') or not is_key(3, 'open')
         then
             return 'keys'
         end

@@ -220,8 +220,9 @@ local function general()
             return 'currency'
         end
 
-        if not is_key(2, 'limits', ':' .. currency) or not is_key(3, 'stop')
-           or not is_key(4, 'era') or not is_key(5, 'open')
+        if not is_shared_key(2, 'limits', ':' .. currency)
+           or not is_shared_key(3, 'stop') or not is_shared_key(4, 'era')
+           or not is_key(5, 'open')
         then
             return 'keys'
         end

@@ -63,6 +63,8 @@
 -- otherwise; nothing has been written then.
 
 local function usual()
+-- @include stream
+
     local call, find = redis.call, string.find
     local used_key, era_key, open_key, entry_key, dry_used, dry_open,
           dry_entry, mark_key, lane_key, stream_key = unpack(KEYS)
@@ -72,8 +74,8 @@ local function usual()
     local id, word, paid, size = (told or ''):match(
                                      '^([%w._-]+)=(%l+)/(%d*)/?(%d*)$')
 
-    if not id or #id > 32 or not base or stream_key or not lane_key
-       or #ARGV ~= 16 or owner == '' or ARGV[14] == ''
+    if not id or #id > 32 or not base or not lane_key or #ARGV ~= 16
+       or owner == '' or ARGV[14] == ''
     then
         return nil
     end
@@ -150,12 +152,21 @@ local function usual()
 
     local seq = call('HINCRBY', era_key, 'seq', 1)
 
-    call('EXPIRE', entry_key, ttl)
-    call('SET', mark_key, owner, 'PX', ms)
-    call('SET', lane_key, owner, 'PX', ms)
+    local verdict, extra = 'forward', ''
 
-    return { 'forward', said, 'accepted',
-             said == 'settled' and 'success' or 'accepted', amount, '', '',
+    call('EXPIRE', entry_key, ttl)
+
+    if stream_key then
+        verdict, extra = 'streamed', append(call)
+        call('SET', mark_key, 'delivered', 'EX', ARGV[11])
+
+    else
+        call('SET', mark_key, owner, 'PX', ms)
+        call('SET', lane_key, owner, 'PX', ms)
+    end
+
+    return { verdict, said, 'accepted',
+             said == 'settled' and 'success' or 'accepted', amount, '', extra,
              era:sub(3), seq, name }
 end
 
@@ -168,6 +179,7 @@ local function general()
 -- @include windows
 -- @include call
 -- @include entry
+-- @include stream
 
 
     local name, offset, ttl, status, told, sum, currency, complete, owner =
@@ -186,22 +198,45 @@ local function general()
     local OPERATION = '^([%w._-]+)=(%l+)/(%d*)/?(%d*)$'
 
 
+    local function begins(key, kind)
+        local name = base .. kind .. ':' .. project .. ':'
+
+        return key:sub(1, #name) == name
+    end
+
+
+    -- of a mark and a lane, which only deliveries with an owner have
+
+    local function is_time(text)
+        return find(text, owner ~= '' and '^[1-9]%d*$' or '^%d+$')
+               and #text <= 12
+    end
+
+
+    local function is_none(key)
+        local kind = call('TYPE', key).ok
+
+        return kind ~= 'stream' and kind ~= 'none'
+    end
+
+
     local function bad_call()
-        if #KEYS < 9 or not project or not payment_of(entry_key)
-           or not is_key(2, 'era') or not is_key(3, 'open') or not is_key(5, 'dry:used')
-           or not is_key(6, 'dry:open')
-           or not find(KEYS[7], ':dry:payout:' .. project .. ':', 1, true)
-           or not find(mark_key, ':callback:' .. project .. ':', 1, true)
-           or not find(lane_key, ':lane:' .. project .. ':', 1, true)
+        if #KEYS < 9 or #KEYS > 10 or not project or not payment_of(entry_key)
+           or not is_key(2, 'era') or not is_key(3, 'open')
+           or not is_key(5, 'dry:used') or not is_key(6, 'dry:open')
+           or not is_key(7, 'dry:payout', ':' .. payment_of(entry_key))
+           or not begins(mark_key, 'callback') or not begins(lane_key, 'lane')
         then
             return 'keys'
         end
 
         return #ARGV ~= 16 and 'arguments' or bad_times(offset, ttl)
                or sum ~= '' and not is_integer(sum) and 'sum'
-               or not find(ARGV[10], '^%d+$') and 'lock'
-               or not find(ARGV[11], '^%d+$') and 'mark'
-               or not find(ARGV[12], '^%d+$') and 'cap'
+               or not find(complete, '^[01]?$') and 'complete'
+               or not is_time(ARGV[10]) and 'lock'
+               or not is_time(ARGV[11]) and 'mark'
+               or (not find(ARGV[12], '^%d+$') or #ARGV[12] > 15) and 'cap'
+               or stream_key and is_none(stream_key) and 'stream'
     end
 
 
@@ -248,7 +283,31 @@ local function general()
     end
 
 
+    -- seconds that an answer about a payment's status may be under way
+
+    local ASKED = 120
+
     local ORDER = { stale = 1, again = 2, updated = 3, settled = 4 }
+
+
+    -- whether an answer that has all operations shows that nothing is left
+    -- which could still pay: it may be older than a copy that was sent since
+
+    local function is_all(e)
+        for _, op in ipairs(e.ops) do
+            if op.status == 'pending' then
+                return false
+            end
+        end
+
+        for _, copy in ipairs(e.done) do
+            if copy[2] == 'l' and now - (tonumber(copy[3]) or 0) <= ASKED then
+                return false
+            end
+        end
+
+        return #e.open == 0 and copies_count(e) <= #e.ops + e.errors
+    end
 
 
     -- notes all operations in the entry; returns what is the most of it
@@ -267,8 +326,7 @@ local function general()
             e.exists, most = '1', 'updated'
         end
 
-        -- nothing of the payment is left that could still pay
-        if complete == '1' and #list > 0 and #e.open == 0 then
+        if complete == '1' and #list > 0 and is_all(e) then
             e.complete = is_closed(e.ops) and '1' or nil
             e.freed, e.accepted, e.lost, e.exists, e.full = 0, 0, 0, nil
 
@@ -283,9 +341,7 @@ local function general()
 
     -- ledger, from, to, counted, notes; nil where the total cannot be read
 
-    local function settle(keys, list)
-        local e = entry_read(keys.entry, now)
-
+    local function settle(keys, e, list)
         if not e or not e.payout then
             return { 'unknown', '', '', '', '' }
         end
@@ -347,21 +403,6 @@ local function general()
     end
 
 
-    local function append()
-        local time = call('TIME')
-        local received = format('%.0f', time[1] * 1000
-                                        + math.floor(time[2] / 1000))
-        local args = { 'project_id', ARGV[13], 'payment_id', ARGV[14], 'status',
-                       ARGV[15], 'body', ARGV[16], 'received', received }
-
-        if ARGV[12] == '0' then
-            return call('XADD', stream_key, '*', unpack(args))
-        end
-
-        return call('XADD', stream_key, 'MAXLEN', '~', ARGV[12], '*', unpack(args))
-    end
-
-
     local function reply(verdict, result, extra)
         return { verdict, result[1] or '', result[2] or '', result[3] or '',
                  result[4] or '', result[5] or '', extra or '', era or '',
@@ -396,15 +437,23 @@ local function general()
             return { 'ignored' }
         end
 
-        local result = settle({ used = used_key, open = open_key,
-                                entry = entry_key }, list)
+        -- all before the first write: a key may be of another type
+        local e, tried = entry_read(entry_key, now), entry_read(KEYS[7], now)
 
-        if call('EXISTS', KEYS[7]) == 0 or not result then
+        if tried then
+            call('HEXISTS', KEYS[5], '')
+            call('ZSCORE', KEYS[6], '')
+        end
+
+        local result = settle({ used = used_key, open = open_key,
+                                entry = entry_key }, e, list)
+
+        if not tried or not result then
             return result
         end
 
         local dry = settle({ used = KEYS[5], open = KEYS[6],
-                             entry = KEYS[7] }, list)
+                             entry = KEYS[7] }, tried, list)
 
         if not dry or result[1] ~= 'unknown' or dry[1] == 'unknown' then
             return result
@@ -438,7 +487,7 @@ local function general()
         end
 
         if stream_key then
-            local id = append()
+            local id = append(call)
 
             if owner ~= '' then
                 call('SET', mark_key, 'delivered', 'EX', ARGV[11])

@@ -32,8 +32,8 @@ local name, currency, offset = unpack(ARGV)
 
 if #ARGV ~= 3 or #KEYS ~= 4 or not project
    or not find(currency, '^%u%u%u$') or not find(offset, '^-?%d+$')
-   or #offset > 6 or not is_key(2, 'limits', ':' .. currency)
-   or not is_key(3, 'stop') or not is_key(4, 'era')
+   or #offset > 6 or not is_shared_key(2, 'limits', ':' .. currency)
+   or not is_shared_key(3, 'stop') or not is_shared_key(4, 'era')
 then
     return { 'bad_argument', ARGV[1] or '' }
 end

@@ -13,12 +13,18 @@ local base, project = (KEYS[1] or ''):match('^(.*:)used:({%d+})$')
 local entry_base = (base or '') .. 'payout:' .. (project or '') .. ':'
 
 
--- whether KEYS[i] is such a key of the project
+-- whether KEYS[i] is such a key of the project, and, but for those that dry runs
+-- share, of what KEYS[1] is of
 
 local function is_key(i, kind, last)
-    local name = ':' .. kind .. ':' .. project .. (last or '')
+    return KEYS[i] == base .. kind .. ':' .. project .. (last or '')
+end
 
-    return (':' .. KEYS[i]):sub(-#name) == name
+
+local function is_shared_key(i, kind, last)
+    local name = kind .. ':' .. project .. (last or '')
+
+    return KEYS[i] == base .. name or KEYS[i] == base:gsub('dry:$', '') .. name
 end
 
 

@@ -59,7 +59,8 @@ end
 
 
 -- words "name@time" of those under way, "name=letter" of those that reported:
--- a accepted, l lost, f freed by hand, r nothing more comes of it
+-- a accepted, l and the time of sending: lost, f freed by hand, r nothing more
+-- comes of it
 
 local function copies_read(e, text, now)
     local late = format('%.0f', now - PATIENCE)
@@ -68,10 +69,10 @@ local function copies_read(e, text, now)
 
     for name, sign, what in (text or ''):gmatch('(%S-)([@=])(%w+)') do
         if sign == '=' then
-            e.done[#e.done + 1] = { name, what }
+            e.done[#e.done + 1] = { name, what:sub(1, 1), what:sub(2) }
 
         elseif what < late then
-            e.done[#e.done + 1] = { name, 'l' }
+            e.done[#e.done + 1] = { name, 'l', what }
 
         else
             e.open[#e.open + 1] = { name, what }
@@ -89,6 +90,7 @@ local function copies_text(e)
 
     for _, copy in ipairs(e.done) do
         out[#out + 1] = copy[1] .. '=' .. copy[2]
+                        .. (copy[2] == 'l' and copy[3] or '')
     end
 
     return table.concat(out, ' ')
@@ -162,8 +164,8 @@ end
 
 -- adds a name that is not there
 
-local function copy_note(e, name, letter)
-    e.done[#e.done + 1] = { name, letter }
+local function copy_note(e, name, letter, time)
+    e.done[#e.done + 1] = { name, letter, time }
 
     if #e.done > MAX_DONE then
         letter = table.remove(e.done, 1)[2]
@@ -180,9 +182,9 @@ end
 
 local function copy_move(e, name, letter)
     local was, i = copy_find(e, name)
+    local copy = table.remove(was == 'open' and e.open or e.done, i)
 
-    table.remove(was == 'open' and e.open or e.done, i)
-    copy_note(e, name, letter)
+    copy_note(e, name, letter, copy[was == 'open' and 2 or 3])
 end
 
 
@@ -255,7 +257,7 @@ local function ops_sum(e)
 
     for _, op in ipairs(e.ops) do
         if op.err then
-            sum.errors = sum.errors + 1
+            sum.errors, sum.error = sum.errors + 1, true
             sum.side = add(sum.side, op.paid)
 
         elseif RANK[op.status] <= 0 then
@@ -268,7 +270,7 @@ local function ops_sum(e)
             if op.status == 'success' and less(sum.need, op.size) then
                 sum.need = op.size
 
-            elseif op.paid == 0 and op.status ~= 'reversed' then
+            elseif op.paid == 0 then
                 sum.unpaid = add(sum.unpaid, op.size)
             end
         end
@@ -318,7 +320,7 @@ local function state_of(e, sum, held)
     end
 
     return sum.side ~= 0 and 'success'
-           or sum.errors > 0 and #e.ops > 0 and 'error'
+           or sum.error and 'error'
            or not e.hand and e.code and 'refused' or 'released'
 end
 
@@ -387,7 +389,7 @@ end
 
 
 -- writes them, and where the payment stands in the index; before is called
--- first where there is anything to write, and that is returned
+-- where there is anything to write, and that is returned
 
 local function entry_write(key, id, e, open_key, now, before)
     local set, del = entry_changes(e)
@@ -395,6 +397,9 @@ local function entry_write(key, id, e, open_key, now, before)
     if #set + #del == 0 then
         return false
     end
+
+    -- where the index is no sorted set, nothing has been written yet
+    local score = call('ZSCORE', open_key, id)
 
     before()
 
@@ -412,8 +417,8 @@ local function entry_write(key, id, e, open_key, now, before)
     elseif e.state == 'unknown' and e.was.state ~= 'unknown' then
         call('ZADD', open_key, now + CHECK_UNKNOWN, id)
 
-    elseif not WAITS[e.was.state or ''] then
-        call('ZADD', open_key, 'NX', now + CHECK, id)
+    elseif not score then
+        call('ZADD', open_key, now + CHECK, id)
     end
 
     return true
@@ -553,7 +558,8 @@ local function op_note(e, id, status, paid, size)
         return op_again(op, status, paid, size)
     end
 
-    op.status, op.paid, op.size = status, paid, size
+    op.status, op.paid = status, paid
+    op.size = size == 0 and status == 'reversed' and op.size or size
 
     return status == 'pending' and 'updated' or 'settled'
 end
