@@ -64,43 +64,38 @@ _EOC_
 sub add_to_totals {
     my ($more) = @_;
 
-    for my $key (@{ $redis->cmd('KEYS', 'gate:used:*') }) {
-        $redis->cmd('INCRBY', $key, $more) if $key !~ /_count:/;
+    my $used = $redis->hash('gate:used:{1234}');
+
+    for my $currency (keys %$used) {
+        my $text = $used->{$currency};
+
+        $text =~ s{([a-z]+:)(\d+)/}{$1 . ($2 + $more) . '/'}ge;
+        $redis->cmd('HSET', 'gate:used:{1234}', $currency, $text);
     }
 }
 
-# All totals have the names of this moment, and live as long as they must.
+# Totals have the names of this moment, and stay until its hour ends.
 
 sub windows_are {
     my ($offset) = @_;
 
+    my $used = $redis->hash('gate:used:{1234}')->{KZT};
     my $now = $redis->cmd('TIME')->[0];
     my ($hour, $day, $month, $year, $weekday)
         = (gmtime $now + $offset)[2 .. 6];
     my ($mday, $mmonth, $myear)
         = (gmtime $now + $offset - (($weekday + 6) % 7) * 86400)[3 .. 5];
 
-    my $date = sprintf '%04d%02d%02d', $year + 1900, $month + 1, $day;
-    my %names = (
-        hour  => sprintf('%s%02d', $date, $hour),
-        day   => $date,
-        week  => sprintf('%04d%02d%02d', $myear + 1900, $mmonth + 1, $mday),
-        month => substr($date, 0, 6),
-    );
+    my $window = sprintf '%04d%02d%02d%02d %04d%02d%02d',
+                         $year + 1900, $month + 1, $day, $hour,
+                         $myear + 1900, $mmonth + 1, $mday;
 
-    for my $window (sort keys %names) {
-        my $left = left_of_window($window, $now, $offset);
+    Test::More::like($used, qr/ window:$window hour:/, 'names of windows');
 
-        for my $count ('', '_count') {
-            my $key = "gate:used:{1234}:KZT:$window$count:$names{$window}";
-            my $ttl = $redis->cmd('TTL', $key) - 40 * 86400;
+    my $till = $used =~ /^2 till:(\d+) / ? $1 : 0;
 
-            # Redis rounds the time that is left to the next second
-
-            Test::More::ok($ttl > $left - 60 && $ttl <= $left + 1,
-                           "$key ends $ttl s from now, $left");
-        }
-    }
+    Test::More::is($till - $now, left_of_window('hour', $now, $offset),
+                   'until the hour ends');
 }
 
 # A body that no limit can judge does not leave.
@@ -131,7 +126,7 @@ sub in_project {
 
     Test::More::is(scalar(grep { !/\{$id\}/ } @keys), 0,
                    "all keys are of project $id");
-    Test::More::is(scalar @keys, 10, 'limits, entry and totals');
+    Test::More::is(scalar @keys, 5, 'limits, entry, totals, index and era');
 }
 
 Gate::Payouts::suite();
@@ -338,6 +333,9 @@ b 1 cur=USD -> 400 limit_max 0
 c 1 cur=EUR -> 429 limit_month_count 0
 --- ledger
 --- totals
+EUR 0/0
+KZT 0/0
+USD 0/0
 
 
 
@@ -407,6 +405,7 @@ c 2 -> 400 limit_max 1
 a accepted 7
 b accepted 8
 --- totals
+KZT 0/0
 USD 15/2
 
 
@@ -488,14 +487,14 @@ USD 10/1
 KZT day=100
 --- steps
 a 1 -> 200
-! $::redis->cmd('SET', $_, 'x') for grep { /:day:/ } @{ $::redis->cmd('KEYS', 'gate:used:*') }
+! $::redis->cmd('HSET', 'gate:used:{1234}', 'KZT', 'x')
 b 1 -> 503 bad_limit
 --- ledger
 a accepted 1
 --- no_error_log
 [alert]
 --- finally eval
-sub { ::is_logged('bad_total "gate:used:{1234}:KZT:day:') }
+sub { ::is_logged('bad_total "KZT" "": mend that field of the hash') }
 
 
 
@@ -696,6 +695,7 @@ d 6 at=/v2/info/%6dobile/payout/list -> 400 limit_max 5
 e 6 at=//v2/info/mobile/payout/list -> 400 limit_max 5
 --- ledger
 --- totals
+KZT 0/0
 
 
 
@@ -830,6 +830,7 @@ b 6 at=/dry/v2/payment/mobile/payout -> 502 upstream_error
 i 0 body=info at=/free/v2/info/mobile/payout/list -> 200
 --- ledger
 --- totals
+dry KZT 0/0
 --- no_error_log
 [alert]
 --- error_log
@@ -886,6 +887,7 @@ a 6 -> 400 limit_max 5
 b 6 at=/v2/payment/card-p2p/payout -> 200
 --- ledger
 --- totals
+KZT 0/0
 
 
 

@@ -344,7 +344,8 @@ sub ledger {
         for my $key (sort @$keys) {
             my $entry = $redis->hash($key);
             my $id = $key =~ /^\Q$prefix\E(.*)/s ? $1 : $key;
-            my $counted = $entry->{counted} // $entry->{amount} // '-';
+            my $counted = $entry->{counted}
+                          // (split ' ', $entry->{payout} // '-')[0];
 
             $out .= ($dry ? 'dry ' : '') . "$id "
                     . ($entry->{state} // 'void') . " $counted\n";
@@ -365,7 +366,7 @@ sub totals {
         for my $currency (keys %$used) {
             my $name = ($dry ? 'dry ' : '') . $currency;
 
-            while ($used->{$currency} =~ m{([a-z]+):\d+=(\d+)/(\d+)}g) {
+            while ($used->{$currency} =~ m{([a-z]+):(\d+)/(\d+)}g) {
                 $sums{$name}{sum}{$1} = $2;
                 $sums{$name}{n}{$1} = $3;
             }
