@@ -68,7 +68,7 @@ local function usual()
     local call, find = redis.call, string.find
     local used_key, era_key, open_key, entry_key, dry_used, dry_open,
           dry_entry, mark_key, lane_key, stream_key = unpack(KEYS)
-    local name, offset, ttl, status, told, sum, currency, _, owner, ms =
+    local name, offset, ttl, status, told, sum, currency, complete, owner, ms =
         unpack(ARGV)
     local base, project = (used_key or ''):match('^(.*:)used:({%d+})$')
     local id, word, paid, size = (told or ''):match(
@@ -76,6 +76,7 @@ local function usual()
 
     if not id or #id > 32 or not base or not lane_key or #ARGV ~= 16
        or owner == '' or ARGV[14] == ''
+       or (complete ~= '' and complete ~= '0')
     then
         return nil
     end
