@@ -94,8 +94,9 @@ local function usual()
        or lane_key ~= base .. 'lane:' .. payment
        or not find(offset, '^-?%d+$') or #offset > 6
        or not find(ttl, '^[1-9]%d*$') or #ttl > 10 or ttl + 0 < 1036800
-       or not find(ms, '^%d+$') or not find(ARGV[11], '^%d+$')
-       or not find(ARGV[12], '^%d+$')
+       or not find(ms, '^[1-9]%d*$') or #ms > 12
+       or not find(ARGV[11], '^[1-9]%d*$') or #ARGV[11] > 12
+       or not find(ARGV[12], '^%d+$') or #ARGV[12] > 15
        or call('EXISTS', mark_key, lane_key, dry_entry) > 0
     then
         return nil
