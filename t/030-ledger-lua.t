@@ -18,7 +18,7 @@ use Gate::Redis;
 use Ledger;
 
 BEGIN {
-    require "./t/lua/$_.pl" for qw( limits copies callbacks tables cases calls
+    require "./t/lua/$_.pl" for qw( limits copies callbacks tables cases calls ways
                               random );
 }
 
@@ -26,7 +26,7 @@ my $redis = Gate::Redis->run();
 my $ledger = Ledger->new($redis, 'src/ledger/lua');
 
 for my $test (limits_tests(), copies_tests(), callbacks_tests(),
-              tables_tests(), cases_tests(), calls_tests(),
+              tables_tests(), cases_tests(), calls_tests(), ways_tests(),
               random_tests())
 {
     my ($name, $code) = @$test;

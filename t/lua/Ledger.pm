@@ -44,6 +44,9 @@ sub new {
 
     for my $name (@SCRIPTS) {
         my $text = assembled("$dir/$name.lua");
+
+        $text = only($name, $text, $opt{way}) if $opt{way};
+
         my $clocks = $text =~ s/call\('TIME'\)/call('LRANGE', '$clock', 0, 1)/g;
 
         die "$name.lua does not ask for the time as expected\n"
@@ -53,6 +56,21 @@ sub new {
     }
 
     return $self;
+}
+
+# a script has a short way for usual calls, and a long one that does for all:
+# only one of them
+
+sub only {
+    my ($name, $text, $way) = @_;
+
+    my $other = $way eq 'short' ? 'general' : 'usual';
+    my $instead = $way eq 'short' ? 'error(\'the long way\')' : 'nil';
+    my $found = $text =~ s/^(?!local function )(.*)\b$other\(.*?\)/$1$instead/m;
+
+    die "$name.lua has no two ways\n" if !$found && $name !~ /^(?:mark|status)$/;
+
+    return $text;
 }
 
 sub assembled {

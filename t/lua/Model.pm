@@ -152,9 +152,7 @@ sub closed {
 
     my %has = map { $_->{status} => 1 } @closing;
     my $paid = paid(@closing);
-    my $unpaid = sum(map { $_->{size} }
-                      grep { $_->{status} =~ /^(?:decline|partial)$/
-                             && $_->{paid} == 0 } @closing);
+    my $unpaid = sum(map { $_->{size} } grep { $_->{paid} == 0 } @closing);
 
     if ($has{success}) {
         my $full = 0;
@@ -165,28 +163,17 @@ sub closed {
         return (larger($paid, $full), 'success');
     }
 
-    my $pending = grep { $_->{status} eq 'pending' } @{ $e->{ops} };
-
-    if ($pending || $e->{full}) {
+    if ($e->{full} || grep { $_->{status} eq 'pending' } @{ $e->{ops} }) {
         return (larger($paid, $e->{amount}),
                 $has{partial} ? 'partially_paid_out' : 'accepted');
     }
 
-    if ($has{partial}) {
-        my $more = !$e->{complete} && $paid + $unpaid < $e->{amount};
+    my $is_known = $has{partial} || $unpaid > 0;
+    my $more = $is_known && !$e->{complete} && $paid + $unpaid < $e->{amount};
 
-        return ($more ? larger($paid, $e->{amount}) : $paid,
-                'partially_paid_out');
-    }
-
-    # parts that were declined are known by their amounts
-    if ($has{decline} && $unpaid > 0 && $unpaid < $e->{amount}
-        && !$e->{complete})
-    {
-        return ($e->{amount}, 'decline');
-    }
-
-    return (0, $has{decline} && !$has{reversed} ? 'decline' : 'reversed');
+    return ($more ? larger($paid, $e->{amount}) : $paid,
+            $has{partial} ? 'partially_paid_out'
+            : $has{reversed} ? 'reversed' : 'decline');
 }
 
 # What is wrong in the whole ledger, by a full scan: each entry against the

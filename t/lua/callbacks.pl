@@ -47,12 +47,10 @@ my %AFTER = (
     'partially_paid_out success' => ['settled', 'success', 140],
 
     # nothing is left of it, but what is told to be paid
-    (map {
-        my $from = $_;
-
-        "$from success" => ['settled', 'success', 100],
-        "$from partially_paid_out" => ['settled', 'partially_paid_out', 100],
-    } qw( decline reversed )),
+    (map { ("$_ success" => ['settled', 'success', 100]) }
+         qw( decline reversed )),
+    'decline partially_paid_out' => ['settled', 'partially_paid_out', 100],
+    'reversed partially_paid_out' => ['settled', 'partially_paid_out', 40],
     (map { ("decline $_" => ['updated', 'accepted', 100],
             "reversed $_" => ['updated', 'accepted', 100]) } @PENDING),
     (map { ("decline $_" => ['settled', 'decline', 0],

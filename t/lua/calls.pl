@@ -9,6 +9,10 @@ use warnings;
 
 use Test::More;
 
+use constant CALLS => ('reserve', 'reserve usual', 'outcome', 'outcome usual',
+                       'settle', 'settle usual', 'settle usual stream', 'mark',
+                       'status');
+
 # a ledger with something in it, and a call of each script that would change it
 
 sub prepared {
@@ -22,6 +26,8 @@ sub prepared {
     $ledger->{prefix} = 'gate:';
     $ledger->reserve('p', 100, digest => 'd', copy => 'a');
     $ledger->reserve('q', 50, digest => 'd', copy => 'a');
+    $ledger->reserve('u', 50, digest => 'd', copy => 'a');
+    $ledger->outcome('u', 'a', 'accepted');
     $redis->cmd('SET', $ledger->mark_key('p:m'), 'o', 'EX', 5000);
     $redis->cmd('SET', $ledger->lane_key('p'), 'o', 'EX', 5000);
     $redis->cmd('XADD', 'stream', '*', 'a', 'b');
@@ -40,6 +46,8 @@ sub calls {
     my ($ledger) = @_;
 
     my $window = '2026112100 20261116';
+    my @settle = qw( name offset ttl status operations sum currency complete
+                     owner lock mark cap project payment_id status body );
     my @ledger = map { $ledger->key($_, 'gate:') } qw( used era open );
 
     return (
@@ -71,10 +79,38 @@ sub calls {
             args => [ 'name', 0, Ledger::TTL, 'decline', '47=decline/', '',
                       'KZT', 0, 'o', Ledger::OWNED, Ledger::KEPT, 0,
                       Ledger::PROJECT, 'p', 'decline', '{}' ],
-            named => [ qw( name offset ttl status operations sum currency
-                           complete owner lock mark cap project payment_id
-                           status body ) ],
+            named => \@settle,
         },
+
+        # the short ways
+        'reserve usual' => {
+            keys => [ $ledger->used_key(), $ledger->limits_key(),
+                      $ledger->stop_key(), $ledger->era_key(),
+                      $ledger->open_key(), $ledger->entry_key('new') ],
+            args => [ 'name', 'KZT', 0, 'deny', Ledger::TTL,
+                      5, 'mobile', 'd', 'c' ],
+            named => [ qw( name currency offset default ttl amount endpoint
+                           digest copy ) ],
+        },
+        'outcome usual' => {
+            keys => [ @ledger, $ledger->entry_key('q') ],
+            args => [ 'name', 0, Ledger::TTL,
+                      'a', 'accepted', '', "50 KZT mobile $window", 'd' ],
+            named => [ qw( name offset ttl copy action code payout digest ) ],
+        },
+        (map { ("settle usual$_->[0]" => {
+            keys => [ @ledger, $ledger->entry_key('u'),
+                      $ledger->used_key('gate:dry:'),
+                      $ledger->open_key('gate:dry:'),
+                      $ledger->entry_key('u', 'gate:dry:'),
+                      $ledger->mark_key('u:n'), $ledger->lane_key('u'),
+                      @{ $_->[1] } ],
+            args => [ 'name', 0, Ledger::TTL, 'success', '47=success/50/50', 50,
+                      'KZT', 0, 'o', Ledger::OWNED, Ledger::KEPT, 0,
+                      Ledger::PROJECT, 'u', 'success', '{}' ],
+            named => \@settle,
+        }) } [ '', [] ], [ ' stream', ['stream'] ]),
+
         mark => {
             keys => [ $ledger->mark_key('p:m'), $ledger->lane_key('p') ],
             args => [ 'name', 'o', 'delivered', Ledger::KEPT ],
@@ -95,15 +131,17 @@ sub told_of {
     my ($ledger, $name, $keys, $args) = @_;
 
     my $reply = eval {
-        $ledger->{redis}->cmd('EVALSHA', $ledger->{sha}{$name}, scalar @$keys,
-                              @$keys, @$args);
+        my ($script) = $name =~ /^(\w+)/;
+
+        $ledger->{redis}->cmd('EVALSHA', $ledger->{sha}{$script},
+                              scalar @$keys, @$keys, @$args);
     };
 
     return $@ if !$reply;
 
-    my $count = $name eq 'reserve' ? @$keys - 5
-              : $name eq 'outcome' ? @$keys - 3 : 1;
-    my @verdicts = $name eq 'settle' ? "@$reply[0, 6]"
+    my $count = $name =~ /^reserve/ ? @$keys - 5
+              : $name =~ /^outcome/ ? @$keys - 3 : 1;
+    my @verdicts = $name =~ /^settle/ ? "@$reply[0, 6]"
                  : @$reply[0 .. ($count > 0 ? $count - 1 : 0)];
 
     return join '; ', map { ref ? "@$_" : $_ } @verdicts;
@@ -124,7 +162,7 @@ sub nothing_changes {
 sub wrong_keys {
     my ($ledger) = @_;
 
-    for my $name (qw( reserve outcome settle mark status )) {
+    for my $name (CALLS) {
         prepared($ledger);
 
         my %call = calls($ledger);
@@ -142,15 +180,16 @@ sub wrong_keys {
         }
 
         for my $count (0 .. $#$keys - 1) {
-            next if $name eq 'settle' && $count == 8
+            # without a stream, and with a payout less
+            next if $name =~ /^settle/ && $count == 9
                     || $name =~ /^(?:reserve|outcome)$/ && $count == $#$keys;
 
             nothing_changes($ledger, $name, [ @$keys[0 .. $count - 1] ], $args,
                             qr/^bad\w* ?(?:keys|arguments)?/, "$count keys");
         }
 
-        nothing_changes($ledger, $name, [ @$keys, 'x' ], $args,
-                        qr/^bad/, 'a key too many');
+        nothing_changes($ledger, $name, [ @$keys, 'x' ], $args, qr/^bad/,
+                        'a key too many') if $name ne 'settle usual';
     }
 }
 
@@ -161,9 +200,9 @@ sub wrong_names {
             $key =~ s/\{1234\}/{01234}/r, $key =~ s/\{1234\}/1234/r,
             $key =~ s/\{1234\}/{}/r, $key =~ s/^(.*)\{1234\}/$1x{1234}/r,
             $key =~ s/^gate:/gat:/r, $key =~ s/^gate:/gate:gate:/r,
-            $key =~ s/:\{/s:{/r, '', 'x', "$key\n") if $key !~ /:p$|:new$|:q$/
-                                                       && $key !~ /:p:/;
+            $key =~ s/:\{/s:{/r, '', 'x', "$key\n") if $key !~ /\}:(?!KZT$)/;
 
+    # what is behind the tag is any payment_id
     return ($key =~ s/\{1234\}/{123}/r, $key =~ s/\{1234\}/{12345}/r,
             $key =~ s/^gate:/gat:/r, $key =~ s/:\{/s:{/r, '');
 }
@@ -174,19 +213,20 @@ sub wrong_names {
 sub nothing_changes_but_alone {
     my ($ledger, $name, $keys, $args, $i) = @_;
 
-    my $first = { reserve => 5, outcome => 3 }->{$name};
+    my ($script) = $name =~ /^(\w+)/;
+    my $first = { reserve => 5, outcome => 3 }->{$script};
     my @keys = @$keys;
     my @args = @$args;
 
     if (defined $first && $i >= $first) {
         @keys = (@keys[0 .. $first - 1], $keys[$i]);
-        @args = $name eq 'reserve' ? @args[0 .. 8] : @args[0 .. 7];
+        @args = $script eq 'reserve' ? @args[0 .. 8] : @args[0 .. 7];
     }
 
     nothing_changes($ledger, $name, \@keys, \@args,
-                    $name eq 'settle' ? qr/^bad keys$/
+                    $name =~ /^settle/ ? qr/^bad keys$/
                     : $name =~ /^[ms]/ ? qr/^bad_argument$/
-                    : qr/^(?:bad_argument keys?(?:; |$))+$/,
+                    : qr/^(?:bad_argument (?:keys?|currency)(?:; |$))+$/,
                     'key ' . ($i + 1) . " \"$keys->[$i]\"");
 }
 
@@ -246,7 +286,7 @@ my %FREE = map { $_ => 1 } qw( name status owner project payment_id body );
 sub wrong_arguments {
     my ($ledger) = @_;
 
-    for my $name (qw( reserve outcome settle mark status )) {
+    for my $name (CALLS) {
         prepared($ledger);
 
         my %call = calls($ledger);
@@ -257,7 +297,8 @@ sub wrong_arguments {
         for my $i (0 .. $#$args) {
             my $which = $named->[$i];
 
-            next if $FREE{$which} || $name eq 'settle' && $which eq 'currency';
+            next if $FREE{$which}
+                    || $name =~ /^settle/ && $which eq 'currency';
 
             ok($WRONG{$which}, "$name: $which is tried") or next;
             prepared($ledger);
@@ -287,8 +328,8 @@ sub nothing_changes_of {
 
     my @keys = @$keys;
     my @args = @$args;
-    my ($of_call, $each, $first) = $name eq 'reserve' ? (5, 4, 5)
-                                 : $name eq 'outcome' ? (3, 5, 3) : ();
+    my ($of_call, $each, $first) = $name =~ /^reserve/ ? (5, 4, 5)
+                                 : $name =~ /^outcome/ ? (3, 5, 3) : ();
 
     if (defined $each && $i >= $of_call) {
         my $n = int(($i - $of_call) / $each);
@@ -304,7 +345,7 @@ sub nothing_changes_of {
 
     nothing_changes($ledger, $name, \@keys, \@args,
                     $name =~ /^(?:mark|status)$/ ? qr/^bad_argument$/
-                    : $name eq 'settle' ? qr/^bad $which$/
+                    : $name =~ /^settle/ ? qr/^bad $which$/
                     : qr/^bad_argument $which(?: \w+)?(?:; |$)/,
                     "$which \"" . substr($args->[$i], 0, 60) . '"');
 }
@@ -314,24 +355,29 @@ sub nothing_changes_of {
 sub wrong_types {
     my ($ledger, $redis) = @_;
 
-    for my $name (qw( reserve outcome settle mark status )) {
+    for my $name (CALLS) {
         my %call = calls($ledger);
         my ($keys, $args) = @{ $call{$name} }{qw( keys args )};
 
         for my $i (0 .. $#$keys) {
             my @keys = @$keys;
 
+            # what the short ways do not look at
+            next if $name eq 'outcome usual' && ($i == 0 || $i == 2)
+                    || $name =~ /^settle usual/ && $i =~ /^[045]$/;
+
             prepared($ledger);
 
             # what a stream does not look at
-            pop @keys if $name eq 'settle' && $i == 8;
+            pop @keys if $name =~ /^settle/ && $i == 8 && @keys == 10;
 
             my $type = $redis->cmd('TYPE', $keys[$i]);
 
             $redis->cmd('DEL', $keys[$i]);
             $redis->cmd('LPUSH', $keys[$i], 'x');
 
-            my $first = { reserve => 5, outcome => 3 }->{$name} // 99;
+            my ($script) = $name =~ /^(\w+)/;
+            my $first = { reserve => 5, outcome => 3 }->{$script} // 99;
             my @args = @$args;
 
             # where the second report needs no total, it is taken
@@ -350,8 +396,8 @@ sub wrong_types {
 
             # status reads each for its own part
             nothing_changes($ledger, $name, \@keys, \@args,
-                            $name eq 'settle' && $keys[$i] eq 'stream'
-                            ? qr/^bad stream$/ : qr/WRONGTYPE|^ok|^bad_total/,
+                            ($keys[$i] // '') eq 'stream'
+                            ? qr/^bad stream$|WRONGTYPE/ : qr/WRONGTYPE|^ok|^bad_total/,
                             "key $i a list");
         }
     }

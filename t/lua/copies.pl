@@ -733,6 +733,15 @@ sub one_call {
                'gone'], 'so are reports');
     is($ledger->totals(), '50/2 50/2 50/2 50/2', 'taken back');
 
+    # a payment_id that comes again in the call, and changes nothing
+    for my $other ([ 50, digest => 'e' ], [ 50, digest => 'd', copy => 'a' ]) {
+        $ledger->clear()->limits(day => 100);
+        $ledger->reserve_all([ ['a', 50, digest => 'd', copy => 'a'],
+                               ['a', @$other] ]);
+        is($ledger->open(), 'a', 'it is open');
+        is(Model::wrong($ledger), '', 'what is counted');
+    }
+
     # one after the other gives the same
     my @payouts = map { [ "p" . int($_ / 2), 1 + $_ % 5, digest => 'd' . $_ % 2,
                           copy => "k$_" ] } 0 .. 63;

@@ -242,8 +242,12 @@ my %RULES = (
         [ 100, sub { told($_[0], 'decline', op => 6);
                      told($_[0], 'success') } ],
     ],
-    'none is success, and one is pending; or partial or decline, and what they'
-    . ' have paid, or were to pay and did not, is less than the amount' => [
+    'none is success, and one is pending; or partial, decline or reversed, and'
+    . ' what they have paid, or were to pay and did not, is less than the'
+    . ' amount' => [
+        [ 0, sub { told($_[0], 'partial', paid => 40); told($_[0], 'reversed') },
+          'reversed' ],
+        [ 0, sub { told($_[0], 'reversed', size => 40) }, 'reversed' ],
         [ 0, sub { told($_[0], 'decline'); told($_[0], 'pending', op => 8) },
           'accepted' ],
         [ 0, sub { told($_[0], 'reversed'); told($_[0], 'pending', op => 8) },
@@ -281,10 +285,13 @@ my %RULES = (
         [ 0, sub { told($_[0], 'decline', op => 6, size => 30);
                    told($_[0], 'decline', size => 70) } ],
     ],
-    'reversed, and none of the above' => [
+    'reversed, of the whole amount or of no amount that is known, and none of'
+    . ' the above' => [
+        [ 0, sub { told($_[0], 'reversed', size => 100) } ],
+        [ 0, sub { told($_[0], 'success', paid => 90);
+                   told($_[0], 'reversed') } ],
         [ 0, sub { told($_[0], 'reversed') } ],
         [ 0, sub { told($_[0], 'success'); told($_[0], 'reversed') } ],
-        [ 0, sub { told($_[0], 'partial'); told($_[0], 'reversed') } ],
     ],
 );
 

@@ -408,8 +408,8 @@ local function general()
         end
 
 
-        return { read = entry_read, new = entry_new, write = entry_write,
-                 reserve = reserve }
+        return { read = entry_read, new = entry_new, derive = derive,
+                 write = entry_write, reserve = reserve }
     end
 
 
@@ -435,6 +435,7 @@ local function general()
                              copies = ARGV[at + 4] .. '@' .. digits(now) }, now)
 
         e.was, e.changed = {}, true
+        slow.derive(e)
 
         return e
     end

@@ -68,14 +68,15 @@ local function usual()
     local call, find = redis.call, string.find
     local used_key, era_key, open_key, entry_key, dry_used, dry_open,
           dry_entry, mark_key, lane_key, stream_key = unpack(KEYS)
-    local name, offset, ttl, status, told, sum, currency, _, owner, ms =
+    local name, offset, ttl, status, told, sum, currency, complete, owner, ms =
         unpack(ARGV)
     local base, project = (used_key or ''):match('^(.*:)used:({%d+})$')
     local id, word, paid, size = (told or ''):match(
                                      '^([%w._-]+)=(%l+)/(%d*)/?(%d*)$')
 
-    if not id or #id > 32 or not base or not lane_key or #ARGV ~= 16
-       or owner == '' or ARGV[14] == ''
+    if not id or #id > 32 or not base or not lane_key or #KEYS > 10
+       or #ARGV ~= 16 or owner == '' or ARGV[14] == ''
+       or (complete ~= '' and complete ~= '0')
     then
         return nil
     end
@@ -93,8 +94,9 @@ local function usual()
        or lane_key ~= base .. 'lane:' .. payment
        or not find(offset, '^-?%d+$') or #offset > 6
        or not find(ttl, '^[1-9]%d*$') or #ttl > 10 or ttl + 0 < 1036800
-       or not find(ms, '^%d+$') or not find(ARGV[11], '^%d+$')
-       or not find(ARGV[12], '^%d+$')
+       or not find(ms, '^[1-9]%d*$') or #ms > 12
+       or not find(ARGV[11], '^[1-9]%d*$') or #ARGV[11] > 12
+       or not find(ARGV[12], '^%d+$') or #ARGV[12] > 15
        or call('EXISTS', mark_key, lane_key, dry_entry) > 0
     then
         return nil
@@ -131,6 +133,22 @@ local function usual()
 
         said = 'settled'
 
+    elseif word ~= 'pending' or was.ops
+           or (status ~= 'processing' and status ~= 'awaiting retry'
+               and status ~= 'awaiting clarification')
+    then
+        return nil
+    end
+
+    -- where the index or the stream is none, nothing has been written yet
+    local score = said == 'settled' and call('ZSCORE', open_key, ARGV[14])
+    local verdict, extra = 'forward', ''
+
+    if stream_key then
+        verdict, extra = 'streamed', append(call)
+    end
+
+    if said == 'settled' then
         call('HSET', entry_key, 'state', 'success', 'ops',
              id .. '=success/' .. amount)
 
@@ -138,26 +156,19 @@ local function usual()
             call('HDEL', entry_key, 'status')
         end
 
-        call('ZREM', open_key, ARGV[14])
-
-    elseif word == 'pending' and not was.ops
-           and (status == 'processing' or status == 'awaiting retry'
-                or status == 'awaiting clarification')
-    then
-        call('HSET', entry_key, 'ops', id .. '=pending/0', 'status', status)
+        if score then
+            call('ZREM', open_key, ARGV[14])
+        end
 
     else
-        return nil
+        call('HSET', entry_key, 'ops', id .. '=pending/0', 'status', status)
     end
 
     local seq = call('HINCRBY', era_key, 'seq', 1)
 
-    local verdict, extra = 'forward', ''
-
     call('EXPIRE', entry_key, ttl)
 
     if stream_key then
-        verdict, extra = 'streamed', append(call)
         call('SET', mark_key, 'delivered', 'EX', ARGV[11])
 
     else

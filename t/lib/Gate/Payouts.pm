@@ -46,6 +46,7 @@ use Time::Local ();
 
 use Gate::Env qw( wait_until );
 use Gate::Http;
+use Gate::Ledger ();
 use Gate::Outbound ();
 use Gate::Redis;
 use Gate::Suite qw( set_sections set_steps is_code options orders holds finish
@@ -332,62 +333,8 @@ sub _step {
 
 # --- what Redis holds
 
-# One line for each entry.
-
-sub ledger {
-    my $out = '';
-
-    for my $dry ('', 'dry:') {
-        my $prefix = "gate:${dry}payout:{1234}:";
-        my $keys = $redis->cmd('KEYS', "gate:${dry}payout:*");
-
-        for my $key (sort @$keys) {
-            my $entry = $redis->hash($key);
-            my $id = $key =~ /^\Q$prefix\E(.*)/s ? $1 : $key;
-            my $counted = $entry->{counted}
-                          // (split ' ', $entry->{payout} // '-')[0];
-
-            $out .= ($dry ? 'dry ' : '') . "$id "
-                    . ($entry->{state} // 'void') . " $counted\n";
-        }
-    }
-
-    return $out;
-}
-
-# One line for each currency; an asterisk where the windows differ.
-
-sub totals {
-    my %sums;
-
-    for my $dry ('', 'dry:') {
-        my $used = $redis->hash("gate:${dry}used:{1234}");
-
-        for my $currency (keys %$used) {
-            my $name = ($dry ? 'dry ' : '') . $currency;
-
-            while ($used->{$currency} =~ m{([a-z]+):(\d+)/(\d+)}g) {
-                $sums{$name}{sum}{$1} = $2;
-                $sums{$name}{n}{$1} = $3;
-            }
-        }
-    }
-
-    return join '', map {
-        my $sum = $sums{$_};
-
-        "$_ " . join('/', map { _common($sum->{$_}) } qw( sum n )) . "\n";
-    } sort keys %sums;
-}
-
-sub _common {
-    my ($windows) = @_;
-
-    my %values = map { $_ => 1 } values %$windows;
-
-    return keys %$windows == 4 && keys %values == 1 ? (keys %values)[0]
-        : '*' . join ',', map { "$_=$windows->{$_}" } sort keys %$windows;
-}
+sub ledger { return Gate::Ledger::ledger($redis) }
+sub totals { return Gate::Ledger::totals($redis) }
 
 sub set_limits {
     my ($text) = @_;

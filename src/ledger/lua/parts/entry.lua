@@ -558,8 +558,13 @@ local function op_note(e, id, status, paid, size)
         return op_again(op, status, paid, size)
     end
 
-    op.status, op.paid = status, paid
-    op.size = size == 0 and status == 'reversed' and op.size or size
+    if status == 'reversed' then
+        -- a payment that had succeeded is over, whatever it had paid
+        size = op.status == 'success' and e.amount
+               or size == 0 and op.size or size
+    end
+
+    op.status, op.paid, op.size = status, paid, size
 
     return status == 'pending' and 'updated' or 'settled'
 end
