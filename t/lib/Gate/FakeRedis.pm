@@ -14,6 +14,7 @@ package Gate::FakeRedis;
 # "COMMAND more" adds a reply that nobody asked for, "COMMAND twice [reply]"
 # does so at once, "COMMAND fill N reply" adds N bytes, "COMMAND sha1" is a
 # wrong SHA1, "COMMAND close" hangs up.  It takes effect at the next command.
+# EVALSHA/6 is a call of a script with six keys.
 
 use strict;
 use warnings;
@@ -96,7 +97,7 @@ sub _answer {
         my %mode = (read_file($self->{file}) // '') =~ /^(\S+) (.+)$/mg;
 
         my $usual = _usual($args);
-        my $mode = $mode{uc $args->[0]} // $usual;
+        my $mode = $mode{_kind($args)} // $mode{uc $args->[0]} // $usual;
 
         push @{ $conn->{out} }, { close => 1, at => $at } if $mode eq 'close';
 
@@ -143,6 +144,12 @@ sub _command {
     substr $$in, 0, pos $$in, '';
 
     return \@args;
+}
+
+sub _kind {
+    my ($args) = @_;
+
+    return uc($args->[0]) . '/' . ($args->[2] // '');
 }
 
 # Of a call of a script.

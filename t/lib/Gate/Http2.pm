@@ -9,7 +9,8 @@ package Gate::Http2;
 #         headers => [['content-type', 'application/json']], length => 1);
 #
 # length: 1 sends a content-length.  pieces: sizes of the DATA frames.
-# cut: resets the stream after that many bytes of the body.
+# cut: resets the stream after that many bytes of the body.  reset: after the
+# whole request.  hello() and frames() are its bytes, in two parts.
 #
 # An answer: status, body, end (the stream ended properly), reset (the error
 # code of an RST_STREAM, or undef), error (undef, "timeout", "closed").
@@ -65,7 +66,11 @@ sub _integer {
     return $out . chr $n;
 }
 
-sub _bytes_of {
+sub hello {
+    return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . _frame(SETTINGS, 0, 0, '');
+}
+
+sub frames {
     my (%req) = @_;
 
     my $body = $req{body} // '';
@@ -75,9 +80,8 @@ sub _bytes_of {
 
     push @headers, ['content-length', length $body] if $req{length};
 
-    my $out = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . _frame(SETTINGS, 0, 0, '')
-              . _frame(HEADERS, END_HEADERS | ($body eq '' ? END_STREAM : 0),
-                       1, join '', map { _header(@$_) } @headers);
+    my $out = _frame(HEADERS, END_HEADERS | ($body eq '' ? END_STREAM : 0),
+                     1, join '', map { _header(@$_) } @headers);
 
     my $left = defined $req{cut} ? substr $body, 0, $req{cut} : $body;
     my @sizes = @{ $req{pieces} // [] };
@@ -89,7 +93,8 @@ sub _bytes_of {
         $out .= _frame(DATA, $last ? END_STREAM : 0, 1, $piece);
     }
 
-    $out .= _frame(RST_STREAM, 0, 1, pack 'N', CANCEL) if defined $req{cut};
+    $out .= _frame(RST_STREAM, 0, 1, pack 'N', CANCEL)
+        if defined $req{cut} || $req{reset};
 
     return $out;
 }
@@ -101,7 +106,7 @@ sub request {
     my $res = { status => '', body => '' };
     my $end = Time::HiRes::time() + ($req{timeout} // 10);
 
-    $conn->send(_bytes_of(%req));
+    $conn->send(hello() . frames(%req));
 
     # a reset stream has no answer: a ping tells that it was seen
     $conn->send(_frame(PING, 0, 0, 'is there')) if defined $req{cut};
