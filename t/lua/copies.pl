@@ -650,6 +650,20 @@ sub lost_entry {
     is($ledger->everything(), $before, 'nothing changed');
 }
 
+# A payout that was sent while Redis was away, where limits let that pass.
+
+sub sent_unasked {
+    my ($ledger) = @_;
+
+    $ledger->limits(day => 100);
+    is_deeply([ $ledger->outcome('p', 'a', 'accepted', '',
+                                 payout => '100 KZT mobile 0 0') ],
+              ['counted', 'accepted'], 'counted');
+    is($ledger->totals(), '100/1 100/1 100/1 100/1', 'in the windows of now');
+    is(($ledger->reserve('q', 1))[0], 'limit_day', 'against the limit');
+    is(Model::wrong($ledger), '', 'what is counted');
+}
+
 # A copy that has not reported for 10 minutes is lost with its worker.
 
 sub no_report {
@@ -800,6 +814,7 @@ sub copies_tests {
         [ 'the next day', \&other_day ],
         [ 'totals that are gone or less', \&lost_totals ],
         [ 'an entry that is gone', \&lost_entry ],
+        [ 'a copy that was sent without asking', \&sent_unasked ],
         [ 'a copy that never reports', \&no_report ],
         [ 'what is open', \&index_of_open ],
         [ 'payouts of one call', \&one_call ],

@@ -19,7 +19,7 @@
 --             free       somebody knows that no more will be paid; any copy
 --           code: Gate's, or empty; of "free": who says so, without spaces
 --           payout: "amount currency endpoint window", as given to and by
---             reserve; empty for "free"
+--             reserve, window "0 0" where it said nothing; empty for "free"
 --           digest, as given to reserve
 --
 -- Returns a list: a verdict for each report, the era, the number of the call,
@@ -271,8 +271,10 @@ local function general(reply, seq)
             report_unknown(e, r)
 
             if r.action ~= 'release' and not e.payout then
+                -- one that was sent without asking is counted now
                 e.digest = r.digest
-                payout_set(e, r.payout)
+                payout_set(e, (r.payout:gsub(' 0 0$', ' ' .. calendar(now,
+                                                                 offset))))
             end
         end
 

@@ -383,8 +383,10 @@ sub _dump_key {
         return join '', map { "$key.$_ = $hash->{$_}\n" } sort keys %$hash;
     }
 
-    # a stream
-    my $items = $self->cmd('XRANGE', $key, '-', '+');
+    my %all = (list => ['LRANGE', 0, -1], zset => ['ZRANGE', 0, -1, 'WITHSCORES'],
+               stream => ['XRANGE', '-', '+']);
+    my ($command, @range) = @{ $all{$type} };
+    my $items = $self->cmd($command, $key, @range);
 
     return join '', map { "$key: " . _flat($_) . "\n" } @$items;
 }

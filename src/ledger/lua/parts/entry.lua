@@ -558,10 +558,13 @@ local function op_note(e, id, status, paid, size)
         return op_again(op, status, paid, size)
     end
 
-    if status == 'reversed' then
-        -- a payment that had succeeded is over, whatever it had paid
-        size = op.status == 'success' and e.amount
-               or size == 0 and op.size or size
+    -- a payment that had succeeded is over, whatever it had paid; of one that
+    -- was paid in parts others are left
+    if status == 'reversed' and op.status == 'success' then
+        size = less(op.paid, op.size) and op.paid or e.amount
+
+    elseif status == 'reversed' and size == 0 then
+        size = op.size
     end
 
     op.status, op.paid, op.size = status, paid, size
