@@ -249,7 +249,7 @@ end
 
 local function ops_sum(e)
     local sum = { errors = e.errors, side = e.rest, paid = 0, unpaid = 0,
-                  need = 0, pending = e.full and true or false }
+                  need = 0, back = 0, pending = e.full and true or false }
 
     for _, op in ipairs(e.past) do
         sum.side = add(sum.side, op.paid)
@@ -272,6 +272,10 @@ local function ops_sum(e)
 
             elseif op.paid == 0 then
                 sum.unpaid = add(sum.unpaid, op.size)
+            end
+
+            if op.status == 'reversed' then
+                sum.back = add(sum.back, op.size)
             end
         end
     end
@@ -332,7 +336,8 @@ local function derive(e)
     local held
 
     if sum.closed then
-        local need = is_partial(e, sum) and e.amount or sum.need
+        local need = is_partial(e, sum) and e.amount
+                     or minus(sum.need, sum.back)
         local accepted = copies_count(e)
 
         held = less(sum.paid, need) and need or sum.paid
