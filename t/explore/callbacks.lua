@@ -28,7 +28,7 @@ local function add_moves(w, m, id)
             m.add(('Gate: %s %d turns to success'):format(id, i), function(w)
                 m.spend(w, 'turn', id)
                 w.payments[id].ops[i].status = 'success'
-                w.excused[id .. ' turn'] = i
+                w.excused[id .. ' turn ' .. i] = i
                 Gate.tell(w.payments[id], i)
             end)
         end
@@ -99,28 +99,33 @@ end
 -- what Gate turned from error into success is counted once it has told so, and
 -- the copies have been heard of
 
-local function end_excuse(w, id)
-    local op = w.excused[id .. ' turn']
-
-    if not op then
-        return
-    end
-
+local function is_told(w, id, op)
     for _, cb in ipairs(w.payments[id].told) do
         for _, word in ipairs(cb.words) do
             if word.id == op and not cb.settled then
-                return
+                return false
             end
         end
     end
 
     for _, c in ipairs(w.copies) do
         if c.id == id and c.stage ~= 'done' then
-            return
+            return false
         end
     end
 
-    w.excused[id .. ' turn'] = nil
+    return true
+end
+
+
+local function end_excuse(w, id)
+    for op in ipairs(w.payments[id].ops) do
+        local excuse = id .. ' turn ' .. op
+
+        if w.excused[excuse] and is_told(w, id, op) then
+            w.excused[excuse] = nil
+        end
+    end
 end
 
 

@@ -4,9 +4,11 @@
 --     luajit t/explore/main.lua search DIR STATES [SCENARIO]
 --     luajit t/explore/main.lua old DIR STATES [SCENARIO]
 --     luajit t/explore/main.lua walk DIR TRACES SEED SCENARIO
+--     luajit t/explore/main.lua check DIR TRACES SEED
 --
 -- DIR has the scripts, "old" those of layout 1.  "walk" writes what replay.pl
--- plays on a real Redis.  The exit status is 1 where something does not hold.
+-- plays on a real Redis; "check" walks silently through all scenarios, up to
+-- the first violation.  The exit status is 1 where something does not hold.
 
 package.path = 't/explore/?.lua;' .. package.path
 
@@ -43,17 +45,25 @@ local function search(scenario, old)
 end
 
 
+local function walk(scenario)
+    local problem = Walk.run(scenario, Setup.ledger(scenario, dir), number,
+                             tonumber(arg[4]), what == 'check')
+
+    if problem then
+        show(problem)
+    end
+end
+
+
 for _, scenario in ipairs(Setup.scenarios()) do
     if what == 'list' then
         print(scenario.name)
 
     elseif what == 'walk' and scenario.name == arg[5] then
-        local ledger = Setup.ledger(scenario, dir)
-        local problem = Walk.run(scenario, ledger, number, tonumber(arg[4]))
+        walk(scenario)
 
-        if problem then
-            show(problem)
-        end
+    elseif what == 'check' and not failed then
+        walk(scenario)
 
     elseif (what == 'search' or what == 'old')
            and (not name or name == '' or name == scenario.name)

@@ -60,6 +60,16 @@ return {
     { name = 'two copies, lost', sends = { p, p },
       may = { lose = true }, at_most = { turn = 1, hand = 1 } },
 
+    { name = 'taken back', sends = { p, p }, at_most = { lose = 1 },
+      gate = { success = true, reversed = true } },
+
+    { name = 'turned, then taken back', sends = { p },
+      gate = { error = true, reversed = true }, may = { processing = true },
+      at_most = { turn = 1 } },
+
+    { name = 'both paid', sends = { p, p }, limits = { day = 200 },
+      gate = PAID_ERROR, at_most = { turn = 2 } },
+
     { name = 'slow requests', sends = { p, p }, at_most = { slow = 2 } },
 
     { name = 'freed by hand', sends = { p, p },

@@ -72,7 +72,7 @@ function Search.run(scenario, ledger, most, one)
     local kinds, first = {}, 1
 
     local function note(problem, i, said)
-        local kind = problem:gsub('%d+', 'N'):gsub('%f[%w]c?N%f[%W]', 'N')
+        local kind = problem:gsub('%f[%d][1-9]%d*', 'N')
 
         if not kinds[kind] then
             local lines = trace_of(by, parents, i)

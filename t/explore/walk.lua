@@ -110,17 +110,19 @@ local function step(w, scenario, ledger, recorder)
 end
 
 
--- Checks run beside the calls that are written down; returns what did not
--- hold, { text, trace }, or nil.
+-- Checks run beside the calls, which are written down unless it is to be
+-- silent; returns what did not hold, { text, trace }, or nil.
 
-function Walk.run(scenario, ledger, traces, seed)
+function Walk.run(scenario, ledger, traces, seed, silent)
     math.randomseed(seed)
 
     for n = 1, traces do
         local w, trace = World.new(scenario, ledger), {}
-        local recorder = new_recorder()
+        local recorder = not silent and new_recorder()
 
-        put('trace', n)
+        if not silent then
+            put('trace', n)
+        end
 
         local problem = Search.violation_of(function()
             for i = 1, MOST do
