@@ -66,7 +66,7 @@ sub command {
 
 my $usual = 0;
 
-sub usual_calls {
+sub one_copy_calls {
     my ($ledger, $script) = @_;
 
     my @calls;
@@ -240,7 +240,7 @@ sub bounds {
 
         for my $script (sort keys %$calls) {
             my ($cost, $usual) = costs_of($redis, $calls->{$script},
-                                          usual_calls($ledger, $script));
+                                          one_copy_calls($ledger, $script));
 
             cmp_ok($cost, '<', FACTOR * $usual,
                    sprintf('%s: %s takes %.1f us, usually %.1f', $way, $script,
