@@ -41,6 +41,7 @@ deps:
 	@util/deps build
 
 module: deps
+	@util/layout
 ifeq ($(NGX_SRC),)
 	@util/build debian
 	@cp -u --remove-destination build/debian/ngx_http_gate_module.so $(module)
