@@ -163,6 +163,13 @@ local files, all, survived = {}, 0, 0
 local known = '\n' .. read('t/explore/equivalent.txt')
 local dir = make_tree(worker)
 
+local sound = noticed(dir, { text = '' })
+
+if sound then
+    print('without a change: ' .. sound)
+    os.exit(1)
+end
+
 for i = 3, #arg do
     files[i - 2] = arg[i]
 end
