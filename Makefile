@@ -5,6 +5,9 @@
 #   make up, down   leaves it running at ports 8080, 9080 and 9000; stops it;
 #                   SERVICE=http://127.0.0.1:3000/... gets the callbacks
 #   make test       all tests
+#   make explore    the ledger's scripts in all orders of small scenarios:
+#                   STATES=100000 of each, SCENARIO="two copies" for one;
+#                   MUTATE=1 shows which faults would be found
 #   make fuzz       libFuzzer on all that is parsed: SECONDS=60 for each target,
 #                   TARGETS="payout callback" for some of them
 #   make bench      the cost of a request, as ratios to plain proxy_pass
@@ -30,7 +33,7 @@ module = build/ngx_http_gate_module.so
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 export CC
 
-.PHONY: all deps module asan demo up down test fuzz bench deb install clean
+.PHONY: all deps module asan demo up down test explore fuzz bench deb install clean
 
 all: module build/gatesig
 
@@ -38,6 +41,7 @@ deps:
 	@util/deps build
 
 module: deps
+	@util/layout
 ifeq ($(NGX_SRC),)
 	@util/build debian
 	@cp -u --remove-destination build/debian/ngx_http_gate_module.so $(module)
@@ -73,6 +77,10 @@ down:
 test: all
 	@util/deps run test
 	@util/test
+
+explore:
+	@util/deps run test
+	@t/explore/run
 
 fuzz:
 	@util/deps build run fuzz

@@ -18,8 +18,8 @@ use Gate::Redis;
 use Ledger;
 
 BEGIN {
-    require "./t/lua/$_.pl" for qw( limits copies callbacks tables cases calls ways
-                              random );
+    require "./t/lua/$_.pl" for qw( limits copies callbacks tables cases calls
+                                 ways bounds random );
 }
 
 my $redis = Gate::Redis->run();
@@ -27,7 +27,7 @@ my $ledger = Ledger->new($redis, 'src/ledger/lua');
 
 for my $test (limits_tests(), copies_tests(), callbacks_tests(),
               tables_tests(), cases_tests(), calls_tests(), ways_tests(),
-              random_tests())
+              bounds_tests(), random_tests())
 {
     my ($name, $code) = @$test;
 

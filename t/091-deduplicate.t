@@ -165,12 +165,17 @@ a processing        -> forward updated
 a processing        -> duplicate -
 a processing op=48  -> forward updated
 a success           -> forward settled
-a success note=x    -> forward settled
+a success note=x    -> forward again
 a success note=x    -> duplicate -
 a success op=48     -> forward settled
 a success           -> duplicate -
 a reversed          -> forward settled
+a reversed op=48    -> forward settled
 a success           -> duplicate -
+--- error_log
+goes from "success" to "success": recounted adjusted, 800 is counted now
+--- no_error_log
+[alert]
 --- ledger
 a reversed 0
 --- totals

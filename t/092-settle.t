@@ -14,6 +14,7 @@ use lib 't/lib';
 use Gate::Env qw( wait_until );
 use Gate::Callbacks qw( :all );
 use Gate::Http;
+use Gate::Ledger qw( entry open_copies move_to );
 use Gate::Outbound qw( log_text );
 use Gate::Payouts qw( $redis $up body_of holds ledger totals );
 use Test::Nginx::Socket 'no_plan';
@@ -30,27 +31,31 @@ my @statuses = ('success', 'decline', 'error', 'reversed',
                 'partially_paid_out', 'processing', 'awaiting retry',
                 'awaiting clarification');
 
-# How a payout of 400 gets into a state, and what is counted then.
+# How a payout of 400 gets into a state, and what is counted then.  The one
+# callback of that operation is the other one's elder.
 
 my %ways_to = (
     accepted => [['pay X 400 -> 200'], 400],
     unknown  => [['pay X 400 up=drop -> 502 nginx'], 400],
     refused  => [['pay X 400 up=refused -> 400 relayed'], 0],
-    map({ my $s = $_; $s => [['pay X 400 -> 200',
-                              "X $s paid=150 op=40 -> forward settled"],
-                             { success => 400, partially_paid_out => 150
-                             }->{$s} // 0] } @statuses[0 .. 4]),
+    map({ my $s = $_;
+          my $part = $s eq 'partially_paid_out' ? ' paid=150' : '';
+          $s => [['pay X 400 -> 200',
+                  "X $s$part note=before -> forward settled"],
+                 { success => 400, partially_paid_out => 400
+                 }->{$s} // 0] } @statuses[0 .. 4]),
 );
 
-# From, status, settlement, state, counted: what is not here is stale, and
-# changes nothing.
+# From, status of the same operation, settlement, state, counted: what is not
+# here is stale, and changes nothing.  An error says that another operation may
+# begin, whenever it comes.
 
 my @moves = map { [split /\s*\|\s*/] } grep { /\S/ } split /\n/, <<'_EOT_';
 accepted | success                | settled | success            | 400
 accepted | decline                | settled | decline            | 0
 accepted | error                  | settled | error              | 0
 accepted | reversed               | settled | reversed           | 0
-accepted | partially_paid_out     | settled | partially_paid_out | 150
+accepted | partially_paid_out     | settled | partially_paid_out | 400
 accepted | processing             | updated | accepted           | 400
 accepted | awaiting retry         | updated | accepted           | 400
 accepted | awaiting clarification | updated | accepted           | 400
@@ -58,7 +63,7 @@ unknown  | success                | settled | success            | 400
 unknown  | decline                | settled | decline            | 0
 unknown  | error                  | settled | error              | 0
 unknown  | reversed               | settled | reversed           | 0
-unknown  | partially_paid_out     | settled | partially_paid_out | 150
+unknown  | partially_paid_out     | settled | partially_paid_out | 400
 unknown  | processing             | updated | accepted           | 400
 unknown  | awaiting retry         | updated | accepted           | 400
 unknown  | awaiting clarification | updated | accepted           | 400
@@ -66,18 +71,27 @@ refused  | success                | settled | success            | 400
 refused  | decline                | settled | decline            | 0
 refused  | error                  | settled | error              | 0
 refused  | reversed               | settled | reversed           | 0
-refused  | partially_paid_out     | settled | partially_paid_out | 150
+refused  | partially_paid_out     | settled | partially_paid_out | 400
 refused  | processing             | updated | accepted           | 400
 refused  | awaiting retry         | updated | accepted           | 400
 refused  | awaiting clarification | updated | accepted           | 400
-success  | success                | settled | success            | 400
+success  | success                | again   | success            | 400
 success  | reversed               | settled | reversed           | 0
-decline  | decline                | settled | decline            | 0
+decline  | decline                | again   | decline            | 0
+decline  | error                  | again   | decline            | 0
 decline  | success                | settled | success            | 400
-error    | error                  | settled | error              | 0
+decline  | reversed               | settled | reversed           | 0
+decline  | partially_paid_out     | settled | partially_paid_out | 400
+error    | error                  | again   | error              | 0
+error    | decline                | again   | error              | 0
 error    | success                | settled | success            | 400
-reversed | reversed               | settled | reversed           | 0
-partially_paid_out | partially_paid_out | settled | partially_paid_out | 300
+error    | reversed               | settled | error              | 0
+error    | partially_paid_out     | settled | success            | 150
+reversed | reversed               | again   | reversed           | 0
+reversed | error                  | stale   | error              | 0
+partially_paid_out | partially_paid_out | again   | partially_paid_out | 400
+partially_paid_out | success            | settled | success            | 400
+partially_paid_out | reversed           | settled | reversed           | 0
 _EOT_
 
 my %move = map { ("$_->[0] $_->[1]" => $_) } @moves;
@@ -102,7 +116,8 @@ sub steps_from {
 
         $steps .= "$_\n" =~ s/\bX\b/$id/gr for @{ $ways_to{$from}[0] };
         $steps .= "$id $status$part -> "
-                  . ($move ? "forward $move->[2]" : $stale) . "\n";
+                  . ($move && $move->[2] ne 'stale' ? "forward $move->[2]"
+                                                    : $stale) . "\n";
 
         # what is not answered from the mark changes nothing, either
         $steps .= "$id $status$part -> forward again\n"
@@ -183,15 +198,13 @@ sub overtaken {
              'forward', project => 1234, id => $id);
     }
 
-    my $state = $redis->hash("gate:payout:{1234}:$id")->{state};
+    my $state = entry($redis, $id)->{state};
     my $res = $conn->answer();
 
     Test::More::is($res->{status}, $answer->{status}, "$id: Gate's answer");
 
     # the outcome is told after the answer
-    wait_until(10, sub {
-        ($redis->hash("gate:payout:{1234}:$id")->{flight} // '') !~ /\S/;
-    });
+    wait_until(10, sub { !open_copies(entry($redis, $id)) });
 
     return $state;
 }
@@ -201,27 +214,7 @@ sub overtaken {
 sub make_older {
     my ($id) = @_;
 
-    my %old = (hour => '2026010112', day => '20260101', week => '20251229',
-               month => '202601');
-
-    $redis->cmd('HSET', "gate:payout:{1234}:$id", 'window',
-                '2026010112 20251229');
-
-    for my $key (@{ $redis->cmd('KEYS', 'gate:used:*') }) {
-        my ($base, $window, $count)
-            = $key =~ /^(.*:)(hour|day|week|month)(_count)?:\d+$/;
-
-        $redis->cmd('RENAME', $key,
-                    $base . $window . ($count // '') . ":$old{$window}");
-    }
-}
-
-sub used {
-    my ($window, $name) = @_;
-
-    return join '/', map {
-        $redis->cmd('GET', "gate:used:{1234}:KZT:$window$_:$name") // '-'
-    } '', '_count';
+    move_to($redis, '2026010112 20251229', $id);
 }
 
 # --- counters
@@ -297,7 +290,7 @@ recounted
 --- finally eval
 sub {
     ::is_logged('error', 'payout "refused-success" of project "kz" goes from "refused" to "success": recounted, 400 is counted now');
-    ::is_logged('error', 'payout "refused-partially_paid_out" of project "kz" goes from "refused" to "partially_paid_out": recounted, 150 is counted now');
+    ::is_logged('error', 'payout "refused-partially_paid_out" of project "kz" goes from "refused" to "partially_paid_out": recounted, 400 is counted now');
     ::is_logged('error', 'payout "refused-processing" of project "kz" goes from "refused" to "accepted": recounted, 400 is counted now');
     ::is_not_logged('"refused-decline" of project "kz" goes');
 }
@@ -380,13 +373,16 @@ CORE::join '', sort map { /.*\n/g } map { ::ledger_from($_) } qw( decline error 
 === TEST 11: paid in parts, an operation each
 --- steps
 pay p 1000                                          -> 200
-p processing op=1 opst=success paid=300             -> forward updated
+p partially_paid_out op=1 paid=300                  -> forward settled
 p partially_paid_out op=2 paid=200                  -> forward settled
-! holds('two parts', 'totals', \&totals, "KZT 500/1\n")
-p processing op=3 opst=success paid=100             -> stale stale
-p processing op=3 opst=success paid=100             -> stale stale
+! holds('two parts, and more to come', 'totals', \&totals, "KZT 1000/1\n")
+p partially_paid_out op=3 paid=100                  -> forward settled
+p partially_paid_out op=3 paid=100                  -> duplicate
 p partially_paid_out op=2 paid=200                  -> duplicate
-p processing op=4 opst=decline paid=70              -> stale stale
+p processing op=4                                   -> forward updated
+p partially_paid_out op=4 opst=decline paid=70      -> forward settled
+! holds('four parts, and more to come', 'totals', \&totals, "KZT 1000/1\n")
+p partially_paid_out op=5 opst=decline paid=330     -> forward settled
 --- ledger
 p partially_paid_out 600
 --- totals
@@ -404,10 +400,10 @@ goes from "partially_paid_out" to "partially_paid_out": adjusted, 600 is counted
 pay p 1000                                          -> 200
 pay q 1000                                          -> 200
 p partially_paid_out op=2 paid=200 ops=1:success:300,2:success:200,3:decline:500 -> forward settled
-q partially_paid_out op=2 paid=0 ops=1:decline:300,2:decline:700 opst=decline -> forward settled
+q partially_paid_out op=2 paid=700 ops=1:decline:300,2:decline:700 opst=decline -> forward settled
 --- ledger
 p partially_paid_out 500
-q partially_paid_out 0
+q decline 0
 --- totals
 KZT 500/1
 
@@ -421,10 +417,10 @@ pay p 1000                                          -> 200
 pay q 1000                                          -> 200
 ! my $t = signed_text(callback('q', 'partially_paid_out', amount => 1000, paid => 300, op => 48)); post('empty objects', $t =~ s/^\{/{"operations":[{},{}],/r, 'forward', project => 1234, id => 'q')
 --- ledger
-p partially_paid_out 1000
-q partially_paid_out 300
+p accepted 1000
+q partially_paid_out 1000
 --- totals
-KZT 1300/2
+KZT 2000/2
 
 
 
@@ -440,6 +436,9 @@ c success amount=0            -> forward settled
 d processing amount=100       -> forward updated
 d decline amount=100          -> forward settled
 a reversed amount=350         -> forward settled
+pay e 400                     -> 200
+e processing amount=100       -> forward updated
+e decline amount=400          -> forward settled
 --- finally eval
 sub {
     ::is_logged('warn', 'payout "a" of project "kz" goes from "accepted" to "success": adjusted, 350 is counted now');
@@ -450,9 +449,10 @@ sub {
 a reversed 0
 b success 450
 c success 0
-d decline 0
+d decline 400
+e decline 0
 --- totals
-KZT 450/1
+KZT 850/2
 
 
 
@@ -474,11 +474,14 @@ KZT 400/1
 === TEST 16: no amount at all
 --- steps
 pay a 400                     -> 200
-! post('no sum', signed_text(callback('a', 'success') =~ s/"sum":\{.*?\},//r), 'forward', project => 1234, id => 'a')
+pay b 400                     -> 200
+! post('no sum', signed_text(callback('a', 'success') =~ s/"sum\w*":\{.*?\},//gr), 'forward', project => 1234, id => 'a')
+! post('no sum but the operation\'s', signed_text(callback('b', 'success', paid => 350) =~ s/"sum":\{.*?\},//r), 'forward', project => 1234, id => 'b')
 --- ledger
 a success 400
+b success 350
 --- totals
-KZT 400/1
+KZT 750/2
 
 
 
@@ -492,6 +495,8 @@ pay b 400        -> 200
 a success op=48  -> forward settled
 pay c 1          -> 429 limit_day 500
 a reversed op=49 -> forward settled
+pay c 101        -> 429 limit_day 500
+a reversed op=48 -> forward settled
 pay c 100        -> 200
 pay d 1          -> 429 limit_day 500
 b decline        -> forward settled
@@ -589,7 +594,9 @@ pay a 400        -> 200
 ! make_older('a')
 pay b 100        -> 200
 a decline        -> forward settled
-! is(used('day', '20260101'), '0/0', 'the day of the payout'); is(used('hour', '2026010112'), '0/0', 'its hour'); is(used('week', '20251229'), '0/0', 'its week'); is(used('month', '202601'), '0/0', 'its month'); $::redis->cmd('DEL', grep { /:(?:20260101|2026010112|20251229|202601)$/ } @{ $::redis->cmd('KEYS', 'gate:used:*') })
+--- ledger
+a decline 0
+b accepted 100
 --- totals
 KZT 100/1
 
@@ -716,9 +723,9 @@ c partially paid out paid=150     -> forward settled
 --- ledger
 47 decline 0
 b success 400
-c partially_paid_out 150
+c partially_paid_out 400
 --- totals
-KZT 550/2
+KZT 800/2
 
 
 
@@ -742,6 +749,7 @@ a accepted 400
 === TEST 31: a state that somebody wrote into the ledger makes no lines of its own
 --- steps
 pay a 400        -> 200
+a reversed       -> forward settled
 ! $::redis->cmd('HSET', 'gate:payout:{1234}:a', 'state', "odd\n\e[31m\xc2\x9b31m\xff")
 a success        -> stale stale
 --- errors

@@ -585,6 +585,54 @@ sub test_files {
     }
 }
 
+# --- the ledger's keys and fields, which have a number
+
+# whether the check is content with the tables, after a change
+
+sub layout_is_kept {
+    my ($file, $from, $to) = @_;
+
+    my $top = scratch() . '/layout';
+
+    system 'rm', '-rf', $top;
+
+    for my $path ('doc/ledger.md', 'src/ledger/layout',
+                  'src/ledger/lua/parts/call.lua')
+    {
+        my $text = document($path);
+
+        $text =~ s/$from/$to/ or die "no $from in $path\n"
+            if $file eq $path;
+
+        system 'mkdir', '-p', "$top/$path" =~ s{/[^/]+$}{}r;
+        write_file("$top/$path", $text);
+    }
+
+    return system('sh', '-c', 'exec "$@" 2>/dev/null', 'sh',
+                  root() . '/util/layout', $top) == 0 ? 'kept' : 'changed';
+}
+
+sub test_layout {
+    my $doc = 'doc/ledger.md';
+
+    is(layout_is_kept(''), 'kept', 'layout: as it is');
+    is(layout_is_kept($doc, 'yours to write', 'write them'), 'kept',
+       'layout: other words');
+    is(layout_is_kept($doc, '\| `digest`', '| `sum`'), 'changed',
+       'layout: another field');
+    is(layout_is_kept($doc, 'gate:lane:', 'gate:way:'), 'changed',
+       'layout: another key');
+    is(layout_is_kept($doc, 'day:7000/5', 'day=7000/5'), 'changed',
+       'layout: another form of a field');
+    is(layout_is_kept($doc, '\| `rest`.*\n', ''), 'changed',
+       'layout: a field less');
+    is(layout_is_kept($doc, 'Layout 2', 'Layout 3'), 'changed',
+       'layout: another number in the text');
+    is(layout_is_kept('src/ledger/lua/parts/call.lua', "LAYOUT = '2'",
+                      "LAYOUT = '3'"), 'changed',
+       'layout: another number in the scripts');
+}
+
 # --- what a text must not have
 
 sub test_text {
@@ -612,6 +660,7 @@ test_snippets();
 test_links();
 test_files();
 test_text();
+test_layout();
 
 test_example();
 

@@ -160,6 +160,14 @@ sub run {
     my ($self, $name, $keys, @args) = @_;
 
     my $call = "call-$name-" . ++$self->{calls};
+
+    # only collected, to be sent later
+    if ($self->{queue}) {
+        push @{ $self->{queue} }, [ 'EVALSHA', $self->{sha}{$name},
+                                    scalar @$keys, @$keys, $call, @args ];
+        return ('ok', $self->window(), '', 0);
+    }
+
     my @reply = @{ $self->{redis}->cmd('EVALSHA', $self->{sha}{$name},
                                        scalar @$keys, @$keys, $call, @args) };
     my $last = pop @reply // '';

@@ -160,6 +160,9 @@ sub closed {
         $full = larger($full, $_->{size})
             for grep { $_->{status} eq 'success' } @closing;
 
+        # less what was taken back of it
+        $full -= $_->{size} for grep { $_->{status} eq 'reversed' } @closing;
+
         return (larger($paid, $full), 'success');
     }
 

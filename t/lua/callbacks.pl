@@ -142,7 +142,8 @@ sub amounts {
                   ['partially_paid_out', 100, 40, 'KZT', 100, ''],
                   ['partially_paid_out', '', '', 'KZT', 100, ''],
                   ['partially_paid_out', 100, 100, 'KZT', 100, ''],
-                  ['partially_paid_out', 100, 120, 'KZT', 120, ''],
+                  ['partially_paid_out', 100, 120, 'KZT', 120,
+                   'adjusted'],
                   ['partially_paid_out', 100, 40, 'USD', 100, 'currency'],
                   ['decline', 100, '', 'KZT', 0, ''],
                   ['error', 100, '', 'USD', 0, 'currency'])

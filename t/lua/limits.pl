@@ -17,7 +17,7 @@ use constant MAX => '9223372036854775807';
 sub refused_is {
     my ($ledger, $call, $expected, $name) = @_;
 
-    $call->();
+    $call->() if $ledger->used_text() eq '';
 
     my $before = $ledger->everything();
     my @reply = $call->();
@@ -646,8 +646,8 @@ sub other_layout {
     {
         $redis->cmd('HSET', $ledger->era_key(), 'era', $layout);
 
-        refused_is($ledger, sub { $ledger->reserve('p2', 1) }, ['bad_layout'],
-                   "layout \"$layout\": reserve");
+        refused_is($ledger, sub { $ledger->reserve("new$layout", 1) },
+                   ['bad_layout'], "layout \"$layout\": reserve");
         refused_is($ledger, sub { $ledger->outcome('p1', 'c', 'accepted') },
                    ['bad_layout'], 'outcome');
         refused_is($ledger, sub { $ledger->outcome('p1', '-', 'free', 'me') },

@@ -74,8 +74,8 @@ local function usual()
     local now = call('TIME')[1]
     local m = { find(call('HGET', used_key, currency) or '', USED) }
 
-    if not era or not find(era, '^2 ?%S*$') or not m[1] or now + 0 >= m[3] + 0
-       or call('EXISTS', stop_key) == 1
+    if not era or (era ~= '2' and not find(era, '^2 %S+$')) or not m[1]
+       or now + 0 >= m[3] + 0 or call('EXISTS', stop_key) == 1
     then
         return nil
     end

@@ -405,7 +405,9 @@ local function general()
             notes[#notes + 1] = 'recounted'
         end
 
-        if said == 'settled' and e.state == 'success' and e.counted ~= e.amount then
+        if said == 'settled' and e.counted ~= e.amount
+           and (e.state == 'success' or e.state == 'partially_paid_out')
+        then
             notes[#notes + 1] = 'adjusted'
         end
 

@@ -548,7 +548,7 @@ sub marks {
         my $value = $redis->cmd('GET', $_) // 'gone';
 
         ($id // $_) . ($value eq 'delivered' ? " delivered\n"
-                       : $value =~ /^[0-9a-f]{16}-\d+$/ ? " claimed\n"
+                       : $value =~ /^[0-9a-z]{10}-[0-9a-z]+$/ ? " claimed\n"
                        : " $value\n");
     } @$keys;
 }

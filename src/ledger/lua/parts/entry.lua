@@ -58,6 +58,22 @@ local function ops_text(list)
 end
 
 
+-- names that are no longer kept; what they were is
+
+local function done_cut(e)
+    while #e.done > MAX_DONE do
+        local letter = table.remove(e.done, 1)[2]
+
+        if letter == 'a' then
+            e.accepted = e.accepted + 1
+
+        elseif letter == 'l' then
+            e.lost = e.lost + 1
+        end
+    end
+end
+
+
 -- words "name@time" of those under way, "name=letter" of those that reported:
 -- a accepted, l and the time of sending: lost, f freed by hand, r nothing more
 -- comes of it
@@ -78,6 +94,8 @@ local function copies_read(e, text, now)
             e.open[#e.open + 1] = { name, what }
         end
     end
+
+    done_cut(e)
 end
 
 
@@ -166,17 +184,7 @@ end
 
 local function copy_note(e, name, letter, time)
     e.done[#e.done + 1] = { name, letter, time }
-
-    if #e.done > MAX_DONE then
-        letter = table.remove(e.done, 1)[2]
-
-        if letter == 'a' then
-            e.accepted = e.accepted + 1
-
-        elseif letter == 'l' then
-            e.lost = e.lost + 1
-        end
-    end
+    done_cut(e)
 end
 
 
@@ -249,7 +257,7 @@ end
 
 local function ops_sum(e)
     local sum = { errors = e.errors, side = e.rest, paid = 0, unpaid = 0,
-                  need = 0, pending = e.full and true or false }
+                  need = 0, back = 0, pending = e.full and true or false }
 
     for _, op in ipairs(e.past) do
         sum.side = add(sum.side, op.paid)
@@ -272,6 +280,10 @@ local function ops_sum(e)
 
             elseif op.paid == 0 then
                 sum.unpaid = add(sum.unpaid, op.size)
+            end
+
+            if op.status == 'reversed' then
+                sum.back = add(sum.back, op.size)
             end
         end
     end
@@ -332,7 +344,8 @@ local function derive(e)
     local held
 
     if sum.closed then
-        local need = is_partial(e, sum) and e.amount or sum.need
+        local need = is_partial(e, sum) and e.amount
+                     or minus(sum.need, sum.back)
         local accepted = copies_count(e)
 
         held = less(sum.paid, need) and need or sum.paid
