@@ -10,7 +10,7 @@ use warnings;
 
 use lib 't/lib';
 
-use Gate::Env;
+use Gate::Env qw( wait_until );
 use Gate::Outbound qw( log_text );
 use Gate::Payouts qw( :all );
 use Test::Nginx::Socket 'no_plan';
@@ -111,6 +111,35 @@ sub refused_for {
     Test::More::like($res->{body}, qr/"code":"2004","message":"\Q$message\E"/,
                      'message');
     Test::More::is($Gate::Outbound::up->count(), $sent, 'not sent');
+}
+
+# So many copies are under way, or attempts have ended, as nobody can do in a
+# test.
+
+sub copies_are {
+    my ($id, $n) = @_;
+
+    my $now = $redis->cmd('TIME')->[0];
+
+    $redis->cmd('HSET', "gate:payout:{1234}:$id", 'state', 'reserved',
+                'copies', join ' ', map { "c$_\@$now" } 1 .. $n);
+}
+
+sub attempts_are {
+    my ($id, $n) = @_;
+
+    # the outcome of the one before
+    wait_until(10, sub { Gate::Payouts::ledger() =~ /^$id refused/m });
+
+    $redis->cmd('HSET', "gate:payout:{1234}:$id", 'state', 'error', 'counted',
+                0, 'ops', join ' ', map { "$_=error!/0" } 1 .. $n);
+}
+
+sub until_is {
+    my ($seconds) = @_;
+
+    $redis->cmd('HSET', 'gate:limits:{1234}:KZT', 'max', '5 until '
+                . ($redis->cmd('TIME')->[0] + $seconds) . ' then 3');
 }
 
 sub is_logged {
@@ -1068,3 +1097,111 @@ a 1 -> 503 bad_limit
 [alert]
 --- finally eval
 sub { ::is_logged('bad_limit "day" "1%0a%1b[31m%c2%9b31m%ff"') }
+
+
+
+=== TEST 60: payouts that an operator has stopped
+--- config
+    location /v2/ {
+        gate_sign    kz;
+        gate_limits  on;
+        proxy_pass   http://gate;
+    }
+    location /dry/ {
+        gate_sign    kz;
+        gate_limits  dry_run;
+        proxy_pass   http://gate;
+    }
+    add_header X-Result $gate_result always;
+--- limits
+KZT max=5
+USD max=5
+--- steps
+! $::redis->cmd('HSET', 'gate:stop:{1234}', 'KZT', 'ann, TICKET-9')
+a 1 -> 503 stopped
+b 1 cur=USD -> 200
+c 1 at=/dry/v2/payment/mobile/payout -> 200 stopped_dry_run
+! $::redis->cmd('HSET', 'gate:stop:{1234}', '*', 'bob')
+d 1 cur=USD -> 503 stopped
+! $::redis->cmd('DEL', 'gate:stop:{1234}')
+a 1 -> 200
+d 1 cur=USD -> 200
+--- ledger
+a accepted 1
+b accepted 1
+d accepted 1
+--- totals
+KZT 1/1
+USD 2/2
+--- no_error_log
+TICKET
+--- finally eval
+sub {
+    ::is_logged('payouts of project 1234 in KZT are stopped by an operator: who'
+                . ' and why is in "gate:stop:{1234}" in redis');
+}
+
+
+
+=== TEST 61: as many copies of a payout as may be under way
+--- limits
+KZT max=5
+--- steps
+a 1 -> 200
+! ::copies_are('a', 31)
+a 1 -> 200 repeat
+! ::copies_are('a', 32)
+a 1 -> 503 busy
+b 1 -> 200
+--- ledger
+a reserved 1
+b accepted 1
+--- totals
+KZT 2/2
+
+
+
+=== TEST 62: more attempts than a payment_id can have
+--- limits
+KZT max=5
+--- steps
+a 1 up=refused -> 400 relayed
+! ::attempts_are('a', 47)
+a 1 up=refused -> 400 relayed
+! ::attempts_are('a', 48)
+a 1 -> 409 worn
+b 1 -> 200
+--- ledger
+a error 0
+b accepted 1
+--- totals
+KZT 1/1
+
+
+
+=== TEST 63: another version has written the ledger
+--- limits
+KZT max=5
+--- steps
+! $::redis->cmd('HSET', 'gate:era:{1234}', 'era', '1')
+a 1 -> 503 bad_limit
+--- ledger
+--- totals
+--- no_error_log
+[alert]
+--- finally eval
+sub { ::is_logged('bad_layout "" "": another version has written this ledger') }
+
+
+
+=== TEST 64: a limit that ends by itself
+--- steps
+! ::until_is(3600)
+a 4 -> 200
+b 6 -> 400 limit_max 5
+! ::until_is(-1)
+c 4 -> 400 limit_max 3
+--- ledger
+a accepted 4
+--- totals
+KZT 4/1

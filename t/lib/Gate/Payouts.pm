@@ -115,6 +115,12 @@ my %refusals = (
     duplicate => ['gw_payment_id_reused', 'another body was sent with this'
                   . ' payment_id, and may be paid: ask /v2/payment/status; a'
                   . ' new payment_id would be a second payout'],
+    worn => ['gw_payment_id_worn', 'too many attempts were made with this'
+             . ' payment_id, and all of them have ended: use a new one'],
+    busy => ['gw_busy', '32 copies of this payout are under way: send the same'
+             . ' request again later, with the same payment_id'],
+    stopped => ['gw_stopped', 'payouts are stopped by payment operations: send'
+                . ' the same request again later, with the same payment_id'],
     bad_limit => ['gw_limits_unavailable', 'the limits of this currency are'
                   . ' not set up rightly: ask payment operations'],
     redis_unavailable => ['gw_limits_unavailable', 'limits cannot be checked'
@@ -249,9 +255,9 @@ sub _check_wait {
             or Test::More::diag("$wait is not in $min..$max");
 
     } else {
-        my $away = $word =~ /^(?:redis_unavailable|bad_limit)$/;
+        my $away = $word =~ /^(?:redis_unavailable|bad_limit|stopped)$/;
 
-        _is($wait, $away ? 5 : '', "$name: Retry-After");
+        _is($wait, $away ? 5 : $word eq 'busy' ? 1 : '', "$name: Retry-After");
     }
 }
 
