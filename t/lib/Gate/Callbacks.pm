@@ -224,7 +224,8 @@ sub callback {
     my $paid = _sum($opt{paid} // $amount, $cur);
 
     return '{' . ($project eq 'none' ? '' : "\"project_id\":$project,")
-        . "\"payment\":{\"id\":\"$id\",\"type\":\"payout\","
+        . "\"payment\":{\"id\":\"$id\",\"type\":\""
+        . ($opt{type} // 'payout') . '",'
         . "\"status\":\"$status\",\"date\":\"2026-11-21T19:08:45+0000\","
         . "\"method\":\"mobile\",\"sum\":$sum,\"description\":\""
         . ($opt{note} // '') . '"},"customer":{"id":"customer_123"},'
