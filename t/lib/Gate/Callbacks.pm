@@ -169,14 +169,10 @@ sub answer_body {
     my ($word, %opt) = @_;
 
     my ($status, $code, $message) = @{ $outcomes{$word} };
-    my $body = '{"status":"' . ($status == 200 ? 'success' : 'error')
-               . "\",\"code\":\"$code\",\"message\":\""
-               . ($opt{message} // $message) . '"';
+    my $body = Gate::Outbound::refusal($code, $opt{message} // $message,
+                                       @opt{qw( project id )});
 
-    $body .= ",\"project_id\":$opt{project}" if defined $opt{project};
-    $body .= ",\"payment_id\":\"$opt{id}\"" if defined $opt{id};
-
-    return "$body}\r\n";
+    return $status == 200 ? $body =~ s/error/success/r : $body;
 }
 
 # --- callbacks
