@@ -105,6 +105,7 @@ typedef struct {
     unsigned                   delivered:1; /* a service has it */
     unsigned                   stale:1;   /* it is not news */
     unsigned                   unread:1;  /* it settles nothing: see err */
+    unsigned                   payout:1;  /* or a payment of another type */
 } ngx_http_gate_ctx_in_t;
 
 

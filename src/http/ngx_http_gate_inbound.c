@@ -298,6 +298,7 @@ ngx_http_gate_inbound_copy(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_callback_t *callback)
 {
     ctx->in.status = callback->status;
+    ctx->in.payout = callback->payout;
 
     if (callback->amount != GATE_NO_AMOUNT) {
         ctx->amount = callback->amount;
@@ -354,7 +355,7 @@ ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     facts.project_id = ctx->project->id_text;
     facts.callback = callback;
-    facts.unread = ctx->in.unread;
+    facts.unread = ctx->in.unread || !ctx->in.payout;
     facts.complete = 0;
     facts.ttl = glcf->deduplicate ? glcf->deduplicate_ttl : 0;
     facts.lock = glcf->deduplicate_lock;
@@ -425,6 +426,13 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
         }
 
         return;
+    }
+
+    /* the ledger was asked for no payout at all */
+
+    if (!ctx->in.payout && settlement->ledger != NGX_HTTP_GATE_SETTLEMENT_NONE)
+    {
+        settlement->ledger = NGX_HTTP_GATE_SETTLEMENT_IGNORED;
     }
 
     ctx->in.settlement = *ngx_http_gate_settlement_word(settlement->ledger);
