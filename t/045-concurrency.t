@@ -24,6 +24,7 @@ use Test::More;
 use Gate::Env qw( root read_file write_key wait_until );
 use Gate::Gateway;
 use Gate::Http;
+use Gate::Ledger ();
 use Gate::Redis;
 use Gate::Sim;
 use Gate::Upstream;
@@ -221,9 +222,10 @@ my %events = (
 sub used {
     my ($window) = @_;
 
-    my $keys = $redis->cmd('KEYS', "gate:used:{1234}:KZT:$window:*");
+    my ($name, $count) = $window =~ /^([a-z]+)(_count)?$/;
+    my @used = split m{/}, Gate::Ledger::used($redis, 'KZT', $name);
 
-    return sum0(map { $redis->cmd('GET', $_) } @$keys);
+    return $used[$count ? 1 : 0] // 0;
 }
 
 my $greatest = 0;
@@ -290,17 +292,12 @@ sub fill {
 # --- the ledger
 
 sub entries {
-    my %entries;
+    my $entries = Gate::Ledger::entries($redis);
 
-    for my $key (@{ $redis->cmd('KEYS', 'gate:payout:{1234}:*') }) {
-        my $entry = $redis->hash($key);
+    # one that was void before it came has no amount
+    $_->{counted} //= 0 for values %$entries;
 
-        $key =~ /:([^:]+)$/;
-        $entry->{counted} //= $entry->{amount} // 0;
-        $entries{$1} = $entry;
-    }
-
-    return \%entries;
+    return $entries;
 }
 
 my %live = map { $_ => 1 } qw( reserved unknown accepted );
@@ -349,7 +346,7 @@ sub check_after_storm {
               @live);
     none('what was answered 200 is called accepted',
          grep { $entries->{$_}{state} ne 'accepted'
-                && !$entries->{$_}{flight} }
+                && !(() = Gate::Ledger::open_copies($entries->{$_})) }
               sort keys %answered);
     none('only killed workers left copies under way', under_way($entries));
 
@@ -371,7 +368,7 @@ sub under_way {
     my %killed = map { $_ => 1 } map { $_->killed_names() } @gateways;
 
     return grep { !$killed{ (split /-/)[0] } }
-           map { split ' ', $_->{flight} // '' } values %$entries;
+           map { Gate::Ledger::open_copies($_) } values %$entries;
 }
 
 # --- settling
@@ -381,7 +378,8 @@ sub final_outcome { return (qw( success success success decline ))[rand 4] }
 sub settle {
     my ($entries, $accepted) = @_;
 
-    my $outcome = read_file(root() . '/src/ledger/lua/outcome.lua');
+    my $root = root();
+    my $outcome = `'$root/util/assemble-lua' '$root/src/ledger/lua/outcome.lua'`;
 
     for my $id (sort keys %$accepted) {
         $sim->control('POST', 'settle', { payment_id => $id,
@@ -392,9 +390,12 @@ sub settle {
 
     # what Gate does not know was not paid
     for my $id (grep { !$accepted->{$_} } sort keys %$entries) {
-        $redis->eval_lua($outcome, ["gate:payout:{1234}:$id",
-                                    'gate:used:{1234}:'],
-                         '', 'free', '', 3456000);
+        my $reply = $redis->eval_lua(
+            $outcome, [(map { Gate::Ledger::key($_) } qw( used era open )),
+                       Gate::Ledger::key('payout', last => $id)],
+            'suite', 0, 3456000, '', 'free', 'suite', '', '');
+
+        like($reply->[0], qr/^(?:released|kept|noted|gone)/, "$id: by hand");
     }
 }
 

@@ -505,6 +505,12 @@ sub shapes {
         wait_until(20, sub { post_payout('a', 1)->{status} eq '200' });
     }
 
+    # an error of the script: all of its members are told of
+    $fake->mode("EVALSHA/6 $good\nEVALSHA/4 -ERR odd");
+    is(post_payout('d\\nd', 1)->{status}, 200, 'sent');
+    $gateway->wait_log(qr/redis refused "outcome" of "\S+:d%0ad": ERR odd/,
+                       'who is concerned is logged');
+
     $gateway->quit('shapes');
     $fake->stop();
 }

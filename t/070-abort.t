@@ -17,6 +17,7 @@ use Gate::Env qw( wait_until );
 use Gate::Gateway;
 use Gate::Http;
 use Gate::Http2;
+use Gate::Ledger ();
 use Gate::Payouts qw( :all );
 use Gate::Proxy;
 
@@ -61,16 +62,19 @@ $Gate::Payouts::to = $gateway->socket_path();
 # --- requests that wait for Redis
 
 # Gives bytes to connections; returns when all requests are on their way to
-# Redis, and none has got there.
+# Redis, and none has got there.  What a payout asks has the key of its entry
+# once, whatever it shares a call with.
 
 sub waiting {
-    my ($bytes, $conns, $count) = @_;
+    my ($bytes, $conns, $count, $word) = @_;
+
+    $word //= 'gate:payout:';
 
     $proxy->hold();
     $conns->[$_]->send($bytes->[$_]) for 0 .. $#$conns;
 
-    wait_until(20, sub { $proxy->held('EVALSHA') >= $count })
-        or die 'held: ' . $proxy->held('EVALSHA') . " of $count\n";
+    wait_until(20, sub { $proxy->held($word) >= $count })
+        or die 'held: ' . $proxy->held($word) . " of $count\n";
 
     return @$conns;
 }
@@ -107,6 +111,7 @@ sub block {
 
     # a new worker has to be connected before it can be held up
     wait_until(20, sub { post_payout('first', 1)->{status} ne '503' });
+    wait_until(20, sub { ledger() !~ / reserved / });
 
     $redis->cmd('FLUSHALL');
     set_limits('KZT day=1000 max=500');
@@ -206,7 +211,8 @@ sub limits_with_action {
     my $bytes = Gate::Http::bytes_of({
         method => 'GET', uri => '/limits?project=kz&currency=KZT' });
     my ($conn) = waiting([$bytes], [Gate::Http::Connection->new(
-                                        $gateway->socket_path())], 1);
+                                        $gateway->socket_path())], 1,
+                         'EVALSHA');
 
     $conn->close();
     noticed($name, 1);
@@ -244,7 +250,7 @@ sub was_refused {
     noticed($name, 1);
     $proxy->go();
     holds($name, 'ledger', \&ledger, '');
-    holds($name, 'totals', \&totals, '');
+    holds($name, 'totals', \&totals, 'KZT 0/0');
 }
 
 # A copy of a payout that Gate has: the reservation is not the copy's own.
@@ -260,14 +266,15 @@ sub was_a_copy {
     noticed($name, 1);
     $proxy->go();
 
-    my $flight;
+    my @open;
 
     wait_until(10, sub {
-        $flight = $redis->cmd('HGET', 'gate:payout:{1234}:a', 'flight');
-        return $flight eq '';
+        @open = grep { $_ eq 'open' }
+                values %{ Gate::Ledger::entry($redis, 'a')->{copies} };
+        return !@open;
     });
 
-    is($flight, '', "$name: no copy is under way");
+    is(scalar @open, 0, "$name: no copy is under way");
     holds($name, 'ledger', \&ledger, 'a accepted 100');
     holds($name, 'totals', \&totals, 'KZT 100/1');
 }
@@ -399,7 +406,7 @@ sub h2_bytes {
 
     my %req = request_of(@payout);
 
-    return Gate::Http2::_bytes_of(
+    return Gate::Http2::hello() . Gate::Http2::frames(
         uri => $req{uri}, body => $req{body}, length => 1,
         headers => [ map { my ($name, $value) = split /: /, $_, 2;
                            [lc $name, $value] } @{ $req{headers} } ]);
@@ -465,7 +472,7 @@ sub killed {
     # Redis has got them, the worker has not got the answers
     $redis->freeze();
     $proxy->go();
-    wait_until(10, sub { $proxy->held('EVALSHA') == 0 });
+    wait_until(10, sub { $proxy->held('gate:payout:') == 0 });
     $gateway->kill_worker();
     $redis->thaw();
 

@@ -81,6 +81,7 @@ struct ngx_http_gate_redis_link_s {
     unsigned                             mixed:1;    /* whose replies? */
     unsigned                             busy:1;
     unsigned                             writing:1;
+    unsigned                             loads:1;    /* scripts, or has */
 };
 
 

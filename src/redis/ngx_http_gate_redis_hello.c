@@ -23,10 +23,12 @@ static void ngx_http_gate_redis_hello_done(redisAsyncContext *ac, void *reply,
 static void ngx_http_gate_redis_load_done(redisAsyncContext *ac, void *reply,
     void *data);
 static void ngx_http_gate_redis_step_done(ngx_http_gate_redis_link_t *link);
+static ngx_int_t ngx_http_gate_redis_load_all(
+    ngx_http_gate_redis_link_t *link);
 
 
 /*
- * All first commands leave in one write; the connection is ready when each
+ * First who we are, then the scripts; the connection is ready when each command
  * has been answered as it should.
  */
 
@@ -35,7 +37,7 @@ ngx_http_gate_redis_greet(ngx_http_gate_redis_link_t *link)
 {
     u_char                       buf[NGX_INT_T_LEN];
     ngx_str_t                    argv[3];
-    ngx_uint_t                   i, n;
+    ngx_uint_t                   n;
     ngx_http_gate_redis_conf_t  *rcf;
 
     rcf = link->rc->conf;
@@ -64,18 +66,6 @@ ngx_http_gate_redis_greet(ngx_http_gate_redis_link_t *link)
         if (ngx_http_gate_redis_hello(link, 2, argv, "SELECT") != NGX_OK) {
             return NGX_ERROR;
         }
-    }
-
-    for (i = 0; i < rcf->nscripts; i++) {
-
-        if (ngx_http_gate_redis_load(link, &rcf->scripts[i],
-                                     ngx_http_gate_redis_load_done)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        link->pending++;
     }
 
     ngx_str_set(&argv[0], "PING");
@@ -236,7 +226,48 @@ ngx_http_gate_redis_load_done(redisAsyncContext *ac, void *reply, void *data)
 static void
 ngx_http_gate_redis_step_done(ngx_http_gate_redis_link_t *link)
 {
-    if (--link->pending == 0 && !link->dead) {
-        link->greeted(link);
+    if (--link->pending || link->dead) {
+        return;
     }
+
+    /* a Redis that does not know us yet closes at a script of this size */
+
+    if (!link->loads) {
+        link->loads = 1;
+
+        if (ngx_http_gate_redis_load_all(link) != NGX_OK) {
+            ngx_http_gate_redis_lost(link, "no memory");
+            return;
+        }
+
+        if (link->pending) {
+            return;
+        }
+    }
+
+    link->greeted(link);
+}
+
+
+static ngx_int_t
+ngx_http_gate_redis_load_all(ngx_http_gate_redis_link_t *link)
+{
+    ngx_uint_t                   i;
+    ngx_http_gate_redis_conf_t  *rcf;
+
+    rcf = link->rc->conf;
+
+    for (i = 0; i < rcf->nscripts; i++) {
+
+        if (ngx_http_gate_redis_load(link, &rcf->scripts[i],
+                                     ngx_http_gate_redis_load_done)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        link->pending++;
+    }
+
+    return NGX_OK;
 }
