@@ -298,26 +298,25 @@ ngx_http_gate_inbound_copy(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_callback_t *callback)
 {
     ctx->in.status = callback->status;
-    ctx->in.payout = callback->payout;
 
     if (callback->amount != GATE_NO_AMOUNT) {
         ctx->amount = callback->amount;
     }
 
-    if (ngx_http_gate_copy_safe(r->pool, &ctx->payment_id,
+    if (ngx_http_gate_safe_text(r->pool, &ctx->payment_id,
                                 &callback->payment_id)
         != NGX_OK
-        || ngx_http_gate_copy_safe(r->pool, &ctx->currency,
+        || ngx_http_gate_safe_text(r->pool, &ctx->currency,
                                    &callback->currency)
            != NGX_OK
-        || ngx_http_gate_copy_safe(r->pool, &ctx->in.status_text,
+        || ngx_http_gate_safe_text(r->pool, &ctx->in.status_text,
                                    &callback->status_text)
            != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_gate_copy_safe(r->pool, &ctx->in.operation_type,
+    return ngx_http_gate_safe_text(r->pool, &ctx->in.operation_type,
                                    &callback->operation_type);
 }
 
@@ -355,7 +354,7 @@ ngx_http_gate_inbound_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     facts.project_id = ctx->project->id_text;
     facts.callback = callback;
-    facts.unread = ctx->in.unread || !ctx->in.payout;
+    facts.unread = ctx->in.unread;
     facts.complete = 0;
     facts.ttl = glcf->deduplicate ? glcf->deduplicate_ttl : 0;
     facts.lock = glcf->deduplicate_lock;
@@ -426,13 +425,6 @@ ngx_http_gate_inbound_tell(ngx_http_gate_ctx_t *ctx,
         }
 
         return;
-    }
-
-    /* the ledger was asked for no payout at all */
-
-    if (!ctx->in.payout && settlement->ledger != NGX_HTTP_GATE_SETTLEMENT_NONE)
-    {
-        settlement->ledger = NGX_HTTP_GATE_SETTLEMENT_IGNORED;
     }
 
     ctx->in.settlement = *ngx_http_gate_settlement_word(settlement->ledger);

@@ -401,7 +401,7 @@ ngx_http_gate_proof_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return (rc == GATE_OK) ? NULL : "it could not be read";
     }
 
-    if (ngx_http_gate_copy_safe(r->pool, &id, &callback.payment_id) != NGX_OK) {
+    if (ngx_http_gate_safe_text(r->pool, &id, &callback.payment_id) != NGX_OK) {
         return "no memory";
     }
 
