@@ -11,7 +11,7 @@ use warnings;
 use lib 't/lib';
 
 use Gate::Env qw( root scratch write_file write_key read_file free_port
-                  keys_dir );
+                  keys_dir certificate );
 use Gate::Http;
 use Gate::Nginx;
 use Gate::Outbound qw( :all );
@@ -85,19 +85,13 @@ sub example_files {
     write_file("$dir/secrets/kz.key", "key of kz\n", 0600);
     write_file("$dir/secrets/cards.key", "key of cards\n", 0600);
 
-    system('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
-           'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
-           '-subj', '/CN=gateway.example.com', '-out', "$dir/tls/gateway.crt",
-           '-keyout', "$dir/tls/gateway.key", '-batch', '-noenc');
+    certificate("$dir/tls/gateway", '/CN=gateway.example.com');
 }
 
 sub test_example {
     my $dir = scratch() . '/example';
 
-    open my $stderr, '>&', \*STDERR;
-    open STDERR, '>', '/dev/null';
     example_files($dir);
-    open STDERR, '>&', $stderr;
 
     my ($text, $port) = example($dir);
     write_file("$dir/nginx.conf", $text);

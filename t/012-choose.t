@@ -26,7 +26,8 @@ use warnings;
 
 use lib 't/lib';
 
-use Gate::Env qw( root scratch read_file free_port which );
+use Gate::Env qw( root scratch read_file free_port which certificate
+                  output );
 use Gate::Http;
 use Gate::Http2;
 use Gate::Outbound qw( :all );
@@ -120,36 +121,27 @@ sub halves {
 
 # --- certificates
 
-sub openssl {
-    my $out = `openssl @_ 2>&1`;
-
-    die "openssl @_: $out" if $?;
-}
-
-sub certificate {
+sub issue {
     my ($name, $subject, $ca) = @_;
 
     my $dir = scratch() . '/tls';
-    my $by = $ca ? "-CA $dir/$ca.crt -CAkey $dir/$ca.key" : '';
 
-    openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
-            . " -days 2 -subj '$subject' -keyout $dir/$name.key"
-            . " -out $dir/$name.crt $by");
+    certificate("$dir/$name", $subject, by => $ca && "$dir/$ca");
 }
 
 mkdir scratch() . '/tls', 0755;
 
-certificate('gateway', '/CN=localhost');
-certificate('services-ca', '/O=Example/CN=services');
-certificate('other-ca', '/O=Example/CN=services');
-certificate('payroll', '/O=Example/CN=payroll', 'services-ca');
-certificate('refunds', '/O=Example/CN=refunds', 'services-ca');
-certificate('reports', '/O=Example/CN=reports', 'services-ca');
-certificate('turned', '/CN=payroll/O=Example', 'services-ca');
-certificate('longer', '/O=Example/OU=x/CN=payroll', 'services-ca');
-certificate('tricky', '/CN=payroll,O=Example', 'services-ca');
-certificate('forged', '/O=Example/CN=payroll', 'other-ca');
-certificate('self-made', '/O=Example/CN=payroll');
+issue('gateway', '/CN=localhost');
+issue('services-ca', '/O=Example/CN=services');
+issue('other-ca', '/O=Example/CN=services');
+issue('payroll', '/O=Example/CN=payroll', 'services-ca');
+issue('refunds', '/O=Example/CN=refunds', 'services-ca');
+issue('reports', '/O=Example/CN=reports', 'services-ca');
+issue('turned', '/CN=payroll/O=Example', 'services-ca');
+issue('longer', '/O=Example/OU=x/CN=payroll', 'services-ca');
+issue('tricky', '/CN=payroll,O=Example', 'services-ca');
+issue('forged', '/O=Example/CN=payroll', 'other-ca');
+issue('self-made', '/O=Example/CN=payroll');
 
 # --- bodies
 
@@ -213,16 +205,10 @@ sub by_certificate {
     my @cert = $name eq 'none' ? ()
                : ('--cert', "$dir/$name.crt", '--key', "$dir/$name.key");
 
-    open my $curl, '-|', which('curl'), '-q', '-sSik', '--raw', '--noproxy',
-         '*', '--max-time', 20, @cert, '--data-raw', $payout,
-         '-H', 'Content-Type: application/json',
-         "https://127.0.0.1:$ports{8443}$path"
-        or die "cannot run curl: $!\n";
-
-    local $/;
-    my $out = <$curl> // '';
-
-    close $curl;
+    my (undef, $out) = output(which('curl'), '-q', '-sSik', '--raw',
+        '--noproxy', '*', '--max-time', 20, @cert, '--data-raw', $payout,
+        '-H', 'Content-Type: application/json',
+        "https://127.0.0.1:$ports{8443}$path");
 
     return Gate::Http::parse(\$out, 0, 1) // die "no answer\n";
 }
@@ -313,11 +299,7 @@ sub choose {
     my $by = $block->by // $block->recipe;
 
     for my $line (grep { /\S/ } split /\n/, $block->choose) {
-        if ($line =~ s/^!\s*//) {
-            eval "package main; no strict; $line; 1"
-                or Test::More::fail($block->name . " - $line: $@");
-            next;
-        }
+        next if Gate::Suite::is_code($block->name . " - $line", $line);
 
         my ($what, $expected) = $line =~ /^(.*?)\s*-> (.*?)\s*$/;
         my $name = $block->name . " - $line";

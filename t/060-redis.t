@@ -809,17 +809,17 @@ sub tls {
 
     my ($dir, $port) = (scratch(), Gate::Env::free_port());
     my $server = Gate::Redis->run(name => 'tls', config => [
-        "tls-port $port", "tls-cert-file $dir/server.pem",
-        "tls-key-file $dir/server.key", "tls-ca-cert-file $dir/ca.pem",
+        "tls-port $port", "tls-cert-file $dir/server.crt",
+        "tls-key-file $dir/server.key", "tls-ca-cert-file $dir/ca.crt",
     ]);
-    my $client = "$localhost:$port timeout=1s ssl=on ssl_cert=$dir/client.pem "
+    my $client = "$localhost:$port timeout=1s ssl=on ssl_cert=$dir/client.crt "
                  . "ssl_key=$dir/client.key";
 
     like($nginx->check("$unix ssl=on"), qr/needs ssl_name/, 'no name');
     like($nginx->check("$localhost ssl=on ssl_ca=/dev/null"),
          qr/cannot load ssl_ca/, 'no certificates');
 
-    $nginx->start("$client ssl_ca=$dir/ca.pem");
+    $nginx->start("$client ssl_ca=$dir/ca.crt");
 
     my @answers = Gate::Http::parallel(
         [map { $nginx->query("script=echo&arg=$_") } 1 .. 200]);
@@ -835,7 +835,7 @@ sub tls {
     $nginx->quit('TLS');
 
     for my $case (['', 'certificate verify failed'],
-                  ["ssl_ca=$dir/ca.pem ssl_name=example.com",
+                  ["ssl_ca=$dir/ca.crt ssl_name=example.com",
                    'certificate verify failed'])
     {
         my ($params, $error) = @$case;
@@ -856,14 +856,14 @@ sub excess_over_tls {
     my $port = Gate::Env::free_port();
     my $fake = Gate::FakeRedis->run('behind-tls');
     my $pid = Gate::Env::spawn([Gate::Env::root() . '/t/lib/tls-relay', $port,
-                                "$dir/server.pem", "$dir/server.key",
+                                "$dir/server.crt", "$dir/server.key",
                                 $fake->socket_path], death_signal => 'TERM');
 
     wait_until(20, sub {
         IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
     }) or die "no relay\n";
 
-    excess_in_greeting("$localhost:$port ssl=on ssl_ca=$dir/ca.pem", $fake);
+    excess_in_greeting("$localhost:$port ssl=on ssl_ca=$dir/ca.crt", $fake);
 
     Gate::Env::stop_child($pid, 'TERM');
     $fake->stop();

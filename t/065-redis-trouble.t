@@ -53,13 +53,6 @@ my $direct = conf('unix:$TEST_NGINX_REDIS_SOCKET timeout=5s');
 my $impatient = conf('unix:$TEST_NGINX_PROXY_SOCKET timeout=300ms');
 my $patient = conf('unix:$TEST_NGINX_PROXY_SOCKET timeout=5s');
 
-sub pays {
-    my ($name, $expected, $id, $amount, %opt) = @_;
-
-    check_answer(post_payout($id, $amount, %opt), $expected, "$name: $id",
-                 id => $id);
-}
-
 # The first payout that finds Redis again.
 
 sub works_again {

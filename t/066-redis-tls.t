@@ -25,13 +25,13 @@ Gate::TestModule::certificates();
 
 my ($dir, $port, $public) = (scratch(), free_port(), free_port());
 
-$redis->cmd('CONFIG', 'SET', 'tls-cert-file', "$dir/server.pem",
+$redis->cmd('CONFIG', 'SET', 'tls-cert-file', "$dir/server.crt",
             'tls-key-file', "$dir/server.key",
-            'tls-ca-cert-file', "$dir/ca.pem", 'tls-port', $port);
+            'tls-ca-cert-file', "$dir/ca.crt", 'tls-port', $port);
 
 my $localhost = loopback_name();
-my $client = "ssl_cert=$dir/client.pem ssl_key=$dir/client.key";
-my $ca = "ssl_ca=$dir/ca.pem";
+my $client = "ssl_cert=$dir/client.crt ssl_key=$dir/client.key";
+my $ca = "ssl_ca=$dir/ca.crt";
 
 # nginx does TLS of its own beside it
 
@@ -43,7 +43,7 @@ sub http_of {
 
     server {
         listen 127.0.0.1:$public ssl;
-        ssl_certificate      $dir/server.pem;
+        ssl_certificate      $dir/server.crt;
         ssl_certificate_key  $dir/server.key;
         return 200 "over TLS\\n";
     }
@@ -55,17 +55,10 @@ my $gateway = Gate::Gateway->new(server => $Gate::Payouts::config,
 
 $Gate::Payouts::to = $gateway->socket_path();
 
-sub pays {
-    my ($name, $expected, $id, $amount) = @_;
-
-    check_answer(post_payout($id, $amount), $expected, "$name: $id",
-                 id => $id);
-}
-
 sub own_tls {
     my ($name) = @_;
 
-    is(`curl -sS --max-time 20 --cacert $dir/ca.pem --resolve localhost:$public:127.0.0.1 https://localhost:$public/`,
+    is(`curl -sS --max-time 20 --cacert $dir/ca.crt --resolve localhost:$public:127.0.0.1 https://localhost:$public/`,
        "over TLS\n", "$name: nginx's own TLS");
 }
 
@@ -90,7 +83,7 @@ ok(wait_until(20, sub { !$gateway->old_workers() }), 'no old workers');
 
 # a CA that has not signed it; no certificate for Redis
 
-for my $case (['another CA', "ssl_ca=$dir/client.pem $client",
+for my $case (['another CA', "ssl_ca=$dir/client.crt $client",
                qr/is unavailable: certificate verify failed/],
               ['no certificate', $ca, qr/is unavailable: /])
 {

@@ -755,3 +755,44 @@ a success        -> stale stale
 --- errors
 --- error_log
 says "success" after "odd%0a%1b[31m%c2%9b31m%ff": it changes nothing
+
+
+
+=== TEST 32: of a payment of another type, with the id of a payout
+--- config eval
+$::on . '    location = /forward { gate_verify kz; proxy_pass http://service/taken; }'
+--- steps
+pay a 400                               -> 200
+a decline type=purchase                 -> forward ignored
+a decline type=purchase                 -> duplicate -
+a decline type=purchase at=/forward     -> forward ignored
+a error type=refund op=48               -> forward ignored
+a reversed type=purchase                -> forward ignored
+a success type=purchase amount=300      -> forward ignored
+a partially_paid_out type=Payout paid=1 -> forward ignored
+a processing type=purchase              -> forward ignored
+! holds('counted', 'ledger', \&ledger, "a accepted 400\n")
+a decline                               -> forward settled
+a success type=purchase op=48           -> forward ignored
+x success type=purchase                 -> forward ignored
+--- ledger
+a decline 0
+--- totals
+KZT 0/0
+
+
+
+=== TEST 33: with Redis away, one of another type is passed on, and settles nothing later
+--- http_config eval: $Gate::Callbacks::http_config =~ s/timeout=5s/timeout=700ms/r
+--- config eval: $::on . '    location = /forward { gate_verify kz; gate_callback_on_error forward; proxy_pass http://service/taken; }'
+--- steps
+pay a 400        -> 200
+! $::redis->freeze()
+a decline type=purchase at=/forward -> forward
+! $::redis->thaw()
+! my $t = signed_text(callback('a', 'processing', amount => 400)); my $res; wait_until(15, sub { ($res = send_callback($t))->{status} != 503 }); is($res->{headers}{'x-settlement'}, 'updated', 'settlement')
+--- ledger
+a accepted 400
+--- errors
+--- no_error_log
+[alert]

@@ -148,13 +148,18 @@ a success note=late  -> stale stale
 ! in_stream(2)
 x decline proj=123   -> streamed unknown
 ! in_stream(3); last_is(signed_text(callback('x', 'decline', proj => 123), key => 'ua'), project_id => 123, payment_id => 'x', status => 'decline')
+pay b 400            -> 200
+b decline type=refund -> streamed ignored
+! in_stream(4); last_is(signed_text(callback('b', 'decline', amount => 400, type => 'refund')), project_id => 1234, payment_id => 'b', status => 'decline')
 --- ledger
 a reversed 0
+b accepted 400
 --- totals
-KZT 0/0
+KZT 400/1
 --- marks
 a delivered
 a delivered
+b delivered
 x delivered
 
 

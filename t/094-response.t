@@ -106,6 +106,12 @@ sub told_unread {
     Test::More::is($told, $_[0], 'told of what could not be read');
 }
 
+sub told_code {
+    return scalar(() = log_text() =~ /\[error\][ ].*answer[ ]to[ ]"a"[ ]of[ ]
+        project[ ]"kz"[ ]passes,[ ]but[ ]settles[ ]nothing:[ ]it[ ]could[ ]not
+        [ ]be[ ]read:[ ]code[ ]must[ ]be[ ]a[ ]string[ ]or[ ]an[ ]integer/gx);
+}
+
 our $refusal = Gate::Outbound::refusal('gw_bad_answer', "Gate's answer could"
     . ' not be verified: ' . Gate::Outbound::may_be_paid(), 1234, 'a');
 our $cut = Gate::Outbound::refusal('gw_upstream', 'no valid answer from Gate: '
@@ -826,6 +832,36 @@ KZT 0/0
 ! passes('an answer with members of a request', signed_text($::state =~ s/^\{/{"general":{"project_id":1234,"payment_id":"a"},/r))
 --- ledger
 a success 400
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 33: the state of a payment of another type
+--- steps
+! post_payout('a', 400, at => '/payouts/v2/payment/mobile/payout')
+! for my $type (qw( purchase refund Payout )) { passes("$type, $_", signed_text(state_of('a', $_) =~ s/"type":"payout"/"type":"$type"/r)) for qw( error decline reversed success ) }
+! holds('counted', 'ledger', \&ledger, "a accepted 400\n")
+! passes('of the payout', signed_text(state_of('a', 'error')))
+--- ledger
+a error 0
+--- totals
+KZT 0/0
+--- errors
+--- no_error_log
+[alert]
+
+
+
+=== TEST 34: a code that cannot be read could be that there is no payment
+--- steps
+! post_payout('a', 400, at => '/payouts/v2/payment/mobile/payout')
+! for my $more ('"code":3061.0', '"code":3.061e3', '"errors":[{"code":3062.0}]', '"errors":[{"message":"3061"}]', '"errors":"3061"') { my $n = told_code(); passes("signed: $more", signed_text(state_of('a', 'error') =~ s/^\{/{$more,/r)); _is(told_code(), $n + 1, "$more: told") }
+--- ledger
+a accepted 400
+--- totals
+KZT 400/1
 --- errors
 --- no_error_log
 [alert]

@@ -303,23 +303,6 @@ sub texts_of {
     return @texts;
 }
 
-# What SHA-512 is after the inner and the outer block of a key.
-
-sub states_of {
-    my ($key) = @_;
-
-    no warnings 'portable';
-
-    $key = Digest::SHA::sha512($key) if length $key > 128;
-    $key .= "\0" x (128 - length $key);
-
-    return map {
-        my $sha = Digest::SHA->new('sha512')->add($key ^ ($_ x 128));
-        my ($words) = $sha->getstate() =~ /^H:(.*)$/m;
-        pack 'Q<8', map { hex } split /:/, $words;
-    } "\x36", "\x5c";
-}
-
 # The worker holds one key, and nothing of the others.
 
 sub holds_only {

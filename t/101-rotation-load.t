@@ -15,7 +15,6 @@ use warnings;
 
 use lib 't/lib';
 
-use Digest::SHA ();
 use Test::More;
 use Time::HiRes ();
 
@@ -23,8 +22,8 @@ use Gate::Env qw( write_key wait_until );
 use Gate::Gateway;
 use Gate::Http;
 use Gate::Load;
+use Gate::Outbound qw( $up $type signature );
 use Gate::Prometheus;
-use Gate::Upstream;
 
 my $seconds = $ENV{GATE_ROTATION_SECONDS} // 22;
 
@@ -57,8 +56,6 @@ sub rotate {
 }
 
 rotate($_) for keys %projects;
-
-my $gate = Gate::Upstream->run();
 
 my $gw = Gate::Gateway->new(workers => 2, level => 'notice',
     http => <<'_EOC_', server => <<'_EOS_')->start();
@@ -99,18 +96,12 @@ _EOS_
 
 # --- requests
 
-sub hmac {
-    my ($key, @lines) = @_;
-
-    return Digest::SHA::hmac_sha512_base64(join(';', @lines), $key) . '==';
-}
-
 sub payout {
     my ($n, $project) = @_;
 
     return { uri => '/v2/payment/sbp-p2p/payout', n => $n, timeout => 20,
              project => $project,
-             headers => ['Content-Type: application/json',
+             headers => [$type,
                          "X-Project: $project"],
              body => "{\"general\":{\"payment_id\":\"p$n\"},\"customer\":{},"
                      . '"account":{"number":"7"},'
@@ -141,12 +132,12 @@ sub callback {
     my $id = $projects{$project}{id};
     my @keys = keys_now($project);
     my ($key, $kind) = @{ $keys[ int($n / 8) % @keys ] };
-    my $signature = hmac(key($project, $key), "payment:id:p$n",
+    my $signature = signature(key($project, $key), "payment:id:p$n",
                          'payment:status:success', "project_id:$id");
 
     return { uri => '/callbacks', n => $n, timeout => 20, key => $key,
              project => $project, kind => $kind,
-             headers => ['Content-Type: application/json'],
+             headers => [$type],
              body => "{\"project_id\":$id,\"payment\":{\"id\":\"p$n\","
                      . "\"status\":\"success\"},"
                      . "\"signature\":\"$signature\"}" };
@@ -172,8 +163,8 @@ sub key_of {
         or return 'no signature';
 
     for my $i (reverse 0 .. $#{ $written{$project} }) {
-        return $i if $signature eq hmac(key($project, $i), 'account:number:7',
-            "general:payment_id:p$n",
+        return $i if $signature eq signature(key($project, $i),
+            'account:number:7', "general:payment_id:p$n",
             "general:project_id:$projects{$project}{id}",
             'payment:amount:3', 'payment:currency:KZT');
     }
@@ -202,7 +193,7 @@ my @answers = Gate::Load::run(
         $ticks % $projects{$_}{period} == 0 and rotate($_) for keys %projects;
 
         # it keeps what it got
-        $gate->reset();
+        $up->reset();
     }]);
 
 cmp_ok(@{ $written{kz} } - 1, '>=', int(($seconds - 3) / 5),

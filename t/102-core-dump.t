@@ -10,10 +10,9 @@ use warnings;
 
 use lib 't/lib';
 
-use Digest::SHA ();
 use Test::More;
 
-use Gate::Env qw( scratch read_file wait_child wait_until );
+use Gate::Env qw( scratch read_file wait_child wait_until is_running );
 use Gate::Gateway;
 use Gate::Outbound ();
 
@@ -98,9 +97,6 @@ sub crash_cache_manager {
     return dumped($gateway, $manager);
 }
 
-# zombies of an init that does not care are gone enough
-sub is_alive { (read_file("/proc/$_[0]/stat") // ') Z') !~ /\) Z/ }
-
 # What it has started does not end with it.
 
 sub crash_master {
@@ -112,7 +108,7 @@ sub crash_master {
     my $status = wait_child(delete $gateway->{pid}, 20);
 
     kill 'KILL', @children;
-    ok(wait_until(10, sub { !grep { is_alive($_) } @children }),
+    ok(wait_until(10, sub { !grep { is_running($_) } @children }),
        'nothing is left of its nginx');
 
     return $status & 128 ? 1 : 0;
@@ -120,26 +116,11 @@ sub crash_master {
 
 # --- what a core file has
 
-# The inner and the outer state of SHA-512, keyed.
-
 sub has_key {
-    no warnings 'portable';
-
-    my $key = $Gate::Outbound::kz_key;
-    $key .= "\0" x (128 - length $key);
-
     my $core = join '', map { read_file($_) } glob "$cores/*";
-    my $found = 0;
 
-    for my $pad ("\x36", "\x5c") {
-        my $sha = Digest::SHA->new('sha512')->add($key ^ ($pad x 128));
-        my ($words) = $sha->getstate() =~ /^H:(.*)$/m;
-
-        $found++
-            if index($core, pack 'Q<8', map { hex } split /:/, $words) >= 0;
-    }
-
-    return $found;
+    return scalar grep { index($core, $_) >= 0 }
+                       Gate::Outbound::states_of($Gate::Outbound::kz_key);
 }
 
 # --- what must be true

@@ -106,20 +106,7 @@ our $config = <<'_EOC_';
     }
 _EOC_
 
-# The last lines of a log, as soon as they are there.
-
-sub last_lines {
-    my ($name, $count) = @_;
-
-    my @lines;
-
-    Gate::Env::wait_until(5, sub {
-        @lines = split /\n/, log_text($name);
-        return @lines >= $count && log_text($name) =~ /\n\z/;
-    });
-
-    return @lines[-$count .. -1];
-}
+sub last_lines { return (Gate::Suite::new_lines($_[0], 0, $_[1]))[-$_[1] .. -1] }
 
 sub with_id {
     my ($id) = @_;

@@ -236,13 +236,13 @@ sub limits_of {
 }
 
 sub is_window {
-    my ($limits, $name, $limit, $used, $left) = @_;
+    my ($limits, $name, $limit, $used, $left, $until) = @_;
 
     my $got = $limits->{$name};
 
     Test::More::is_deeply(
-        [ map { $got->{$_} } qw( limit used remaining ) ],
-        [ $limit, $used, $left ], "$name: limit, used, remaining");
+        [ map { $got->{$_} } qw( limit used remaining until ) ],
+        [ $limit, $used, $left, $until ], "$name: limit, used, remaining");
     Test::More::is($got->{reset} - $limits->{time},
                    Gate::Payouts::left_of_window($name =~ s/_count//r,
                                                  $limits->{time}, 0),
@@ -790,8 +790,29 @@ sub {
     ::is_window($limits, 'week_count', 3, 2, 1);
     ::is_window($limits, 'month_count', undef, 2, undef);
 
+    Test::More::ok(exists $limits->{$_} && !defined $limits->{$_}, "$_: null")
+        for qw( stopped era min_until max_until );
+    Test::More::cmp_ok($limits->{seq}, '>', 2, 'calls that wrote');
+
     Test::More::like($res->{body}, qr/"limit":9223372036854775807,/,
                      'exact digits');
+
+    my ($soon, $late) = map { $limits->{time} + $_ } -60, 86400 * 9;
+
+    $::redis->cmd('HSET', 'gate:limits:{1234}:KZT',
+                  max => "700 until $late then 500", month_count => 9,
+                  hour => "900 until $late then -",
+                  day => "900 until $soon then 800",
+                  week_count => "1 until $soon then -");
+    $::redis->cmd('HSET', 'gate:stop:{1234}', 'KZT', 'by "treasury"');
+    $limits = ::json(::limits_of('project=kz&currency=KZT')->{body});
+
+    Test::More::is("@$limits{qw( max max_until stopped )}",
+                   qq(700 $late by "treasury"), 'until a time; stopped');
+    ::is_window($limits, 'hour', 900, 550, 350, $late);
+    ::is_window($limits, 'day', 800, 550, 250);
+    ::is_window($limits, 'week_count', undef, 2, undef);
+    ::is_window($limits, 'month_count', 9, 2, 7);
 
     my $other = ::json(::limits_of('currency=USD&project=1234')->{body});
     Test::More::ok(!$other->{limits}, 'by id: no limits');
@@ -822,26 +843,32 @@ sub {
     ::set_limits('KZT max=12x hour=007 day=-5 week=1e3');
     ::pay('a', 5, 503);
 
-    my ($hour) = (gmtime $::redis->cmd('TIME')->[0])[2];
     my $names = ::json(::limits_of('project=kz&currency=KZT')->{body});
 
     Test::More::is($names->{max}, 'invalid', 'max');
     Test::More::is($names->{$_}{limit}, 'invalid', "$_: limit")
         for qw( hour day week );
 
-    my @date = gmtime $names->{time};
-    my $key = sprintf 'gate:used:{1234}:KZT:month:%04d%02d',
-                      $date[5] + 1900, $date[4] + 1;
+    ::set_limits('KZT max=12 hour=7 day=5 week=13');
+    ::pay('a', 5, 200);
+
+    my $total = $::redis->cmd('HGET', 'gate:used:{1234}', 'KZT');
 
     for my $value ('1"2', '1,"x":2', '007', '-', '-3', 'x' x 100, "\n") {
-        $::redis->cmd('SET', $key, $value);
+        $::redis->cmd('HSET', 'gate:used:{1234}', 'KZT',
+                      $total =~ s{month:5/}{month:$value/}r);
         my $got = ::json(::limits_of('project=kz&currency=KZT')->{body});
-        Test::More::is($got->{month}{used}, $value eq '-3' ? -3 : 'invalid',
+        Test::More::is($got->{month}{used}, $value eq '007' ? 7 : 'invalid',
                        'used: ' . $value =~ s/\n/LF/r);
     }
 
-    $::redis->cmd('DEL', $key);
-    $::redis->cmd('HSET', $key, 'a', 'b');
+    $::redis->cmd('HSET', 'gate:used:{1234}', 'KZT', $total);
+    $::redis->cmd('HSET', 'gate:stop:{1234}', '*', "a\"\\\n\x07\xff" . 'x' x 999);
+    Test::More::like(::json(::limits_of('project=kz&currency=KZT')->{body})
+                     ->{stopped}, qr/^a"/, 'a stop');
+
+    $::redis->cmd('DEL', 'gate:used:{1234}');
+    $::redis->cmd('SET', 'gate:used:{1234}', 'b');
     Test::More::is(::limits_of('project=kz&currency=KZT')->{status}, 503,
                    'another type');
 }
@@ -858,27 +885,30 @@ sub {
 [crit]
 --- after eval
 sub {
-    my $texts = '*45' . '\r\n$1\r\n1' x 44 . '\r\n{name}';
     my $item = sub { return '\r\n$' . length($_[0]) . '\r\n' . $_[0] };
+    my $texts = '*67' . $item->('1') x 66 . '\r\n{name}';
 
-    # as status.lua answers, but for the names of windows
+    # as status.lua answers, but for the names of limits
     my $names = sub {
-        my $reply = '*45' . $item->('ok') . '\r\n:9' . $item->('') x 2;
+        my $reply = '*67' . $item->('ok') . '\r\n:9' . $item->('') x 2
+                    . $item->('1') . '\r\n:10';
 
-        $reply .= $item->($_) . $item->('1') x 3 . '\r\n:9' for @_;
+        $reply .= $item->($_) . $item->('1') x 4 . '\r\n:9' for @_;
 
         return $reply . '\r\n{name}';
     };
 
     my @known = qw( hour day week month );
     push @known, map { "${_}_count" } @known;
+    unshift @known, 'min', 'max';
 
     for my $reply ('-ERR no', '*1\r\n{name}', '*2\r\n*-1\r\n{name}',
-                   '*45' . '\r\n$-1' x 44 . '\r\n{name}', $texts,
-                   $names->(('x' x 13) x 8), $names->(('x' x 9000) x 8),
-                   $names->(('month_count') x 8),
-                   $names->('ho"r', @known[1 .. 7]),
-                   $names->(@known[1, 0, 2 .. 7]), '+OK')
+                   '*67' . '\r\n$-1' x 66 . '\r\n{name}', $texts,
+                   $names->(@known) =~ s/:10/:9/r,
+                   $names->(('x' x 33) x 10), $names->(('x' x 9000) x 10),
+                   $names->('ho"r', @known[1 .. 9]),
+                   $names->('', @known[1 .. 9]),
+                   '+OK')
     {
         $::fake->mode("EVALSHA $reply");
         Test::More::is(::limits_of('project=kz&currency=KZT')->{status}, 503,

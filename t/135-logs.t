@@ -16,6 +16,7 @@ use Gate::Env qw( read_file root wait_until write_key );
 use Gate::Http;
 use Gate::Outbound qw( json log_text secret_in $kz_key );
 use Gate::Payouts qw( $redis post_payout set_limits );
+use Gate::Suite qw( new_lines );
 use Test::Nginx::Socket 'no_plan';
 
 # the format as it is documented
@@ -63,19 +64,6 @@ our @ids = map { s/(?<!\\)"/\\"/gr } (
 );
 
 # --- logs
-
-sub new_lines {
-    my ($name, $from, $count) = @_;
-
-    my @lines;
-
-    wait_until(10, sub {
-        @lines = split /\n/, substr log_text($name), $from;
-        return @lines >= $count && log_text($name) =~ /\n\z/;
-    });
-
-    return @lines;
-}
 
 # Lines of the error log at a level or above, without those of nginx itself.
 

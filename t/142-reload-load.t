@@ -18,28 +18,20 @@ use warnings;
 
 use lib 't/lib';
 
-use Digest::SHA ();
 use Test::More;
 
-use Gate::Env qw( write_key wait_until );
+use Gate::Env qw( wait_until );
 use Gate::Gateway;
 use Gate::Http;
 use Gate::Load;
-use Gate::Redis;
-use Gate::Upstream;
+use Gate::Outbound qw( $kz_key $path lines_of );
+use Gate::Payouts qw( $redis $up body_of set_limits );
 use Gate::Wrk;
 
 my $seconds = $ENV{GATE_RELOAD_SECONDS} // 30;
 
-my $key = 'key-of-kz-8d5a0b1e';
-my $path = '/v2/payment/mobile/payout';
 my @headers = ('Content-Type: application/json',
                'X-Upstream: status=200; type=application/json');
-
-write_key('kz.key', $key);
-
-my $redis = Gate::Redis->run();
-my $gate = Gate::Upstream->run();
 
 my $gw = Gate::Gateway->new(workers => 2,
     http => <<'_EOC_', server => <<'_EOS_')->start();
@@ -68,28 +60,7 @@ _EOC_
         }
 _EOS_
 
-my @fields = (
-    'account:number:71234567890',
-    'customer:email:johndoe@example.com',
-    'customer:first_name:John',
-    'customer:id:c1',
-    'customer:ip_address:198.51.100.47',
-    'customer:last_name:Doe',
-);
-
-sub body {
-    my ($id, $signature) = @_;
-
-    my $added = defined $signature
-                ? "\"project_id\":1234,\"signature\":\"$signature\"," : '';
-
-    return "{\"general\":{$added\"payment_id\":\"$id\"},"
-           . '"customer":{"id":"c1","ip_address":"198.51.100.47",'
-           . '"first_name":"John","last_name":"Doe",'
-           . '"email":"johndoe@example.com"},'
-           . '"account":{"number":"71234567890"},'
-           . '"payment":{"amount":3,"currency":"KZT"},"status":"success"}';
-}
+sub body { return body_of($_[0], 3) =~ s/^\{/{"status":"success",/r }
 
 # What Gate must get: it answers with the body that it got, which is also what
 # it answers to a payout that it accepts.
@@ -97,11 +68,9 @@ sub body {
 sub signed {
     my ($id) = @_;
 
-    my $text = join ';', @fields, "general:payment_id:$id",
-                    'general:project_id:1234', 'payment:amount:3',
-                    'payment:currency:KZT', 'status:success';
-
-    return body($id, Digest::SHA::hmac_sha512_base64($text, $key) . '==');
+    return Gate::Outbound::signed(body($id), $kz_key, 1234,
+        lines_of('customer:id' => 'c1', 'general:payment_id' => $id,
+                 'payment:amount' => 3, status => 'success'));
 }
 
 sub payout {
@@ -188,7 +157,7 @@ sub calm {
     });
 
     $redis->cmd('FLUSHALL');
-    $redis->cmd('HSET', 'gate:limits:{1234}:KZT', 'day', '10000000000');
+    set_limits('KZT day=10000000000');
 }
 
 sub old_workers_are_gone {
@@ -214,7 +183,7 @@ my @answers = Gate::Load::run(
         $reloads++;
 
         # it keeps what it got
-        $gate->reset();
+        $up->reset();
     }]);
 
 my $told = $wrk->finish();

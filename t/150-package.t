@@ -17,7 +17,8 @@ use Test::More;
 
 use lib "$FindBin::Bin/lib";
 
-use Gate::Env qw( root scratch read_file write_file );
+use Gate::Env qw( root scratch read_file write_file certificate
+                  output );
 use Gate::Nginx;
 
 chdir "$FindBin::Bin/.." or BAIL_OUT("no $FindBin::Bin/..: $!");
@@ -45,28 +46,10 @@ done_testing();
 
 sub contents { return read_file(root() . "/$_[0]") // die "no $_[0]\n" }
 
-sub run {
-    my (@argv) = @_;
-
-    my $pid = open my $f, '-|';
-    die "fork: $!" if !defined $pid;
-
-    if ($pid == 0) {
-        open STDERR, '>&', \*STDOUT;
-        exec { $argv[0] } @argv or exit 127;
-    }
-
-    local $/;
-    my $out = <$f> // '';
-    close $f;
-
-    return ($?, $out);
-}
-
 sub yaml {
     my ($path) = @_;
 
-    my ($status, $json) = run('/usr/bin/python3', '-c', <<'END', $path);
+    my ($status, $json) = output('/usr/bin/python3', '-c', <<'END', $path);
 import json, sys, yaml
 json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)
 END
@@ -393,7 +376,7 @@ sub instructions {
 # each line of the sed script has found what it changes in conf.example
 
 sub gateway_conf {
-    my ($status, $conf) = run('sed', '-f', 'docker/nginx.sed', 'conf.example');
+    my ($status, $conf) = output('sed', '-f', 'docker/nginx.sed', 'conf.example');
 
     is($status, 0, 'docker/nginx.sed');
 
@@ -443,13 +426,11 @@ sub starts {
     write_file("resolver.conf", "resolver 127.0.0.1;\n");
     write_file("$_.key", contents("docker/secrets/$_.key")) for qw( kz cards );
 
-    my ($status, $out) = run('openssl', 'req', '-x509', '-newkey', 'rsa:2048',
-        '-nodes', '-days', '2', '-subj', '/CN=gateway.example.com',
-        '-keyout', "$dir/gateway.key", '-out', "$dir/gateway.crt");
-    is($status, 0, 'certificate') or diag $out;
+    ok(eval { certificate("$dir/gateway", '/CN=gateway.example.com'); 1 },
+        'certificate') or diag $@;
     write_file("ca.crt", read_file('gateway.crt'));
 
-    ($status, $out) = run($ENV{TEST_NGINX_BINARY}, '-t', '-e', 'stderr',
+    my ($status, $out) = output($ENV{TEST_NGINX_BINARY}, '-t', '-e', 'stderr',
         '-c', "$dir/nginx.conf");
     is($status, 0, 'nginx -t with the configuration of the gateway')
         or diag $out;
@@ -497,10 +478,10 @@ sub alerts {
     }
 
     SKIP: {
-        my ($there) = run('promtool', '--version');
+        my ($there) = output('promtool', '--version');
         skip('no promtool here (Debian: prometheus)', 1) if $there != 0;
 
-        my ($status, $out) = run(qw( promtool test rules ),
+        my ($status, $out) = output(qw( promtool test rules ),
                                  glob 't/data/alerts*.yml');
         is($status, 0, 'the rules fire when they should') or diag $out;
     }
@@ -511,7 +492,7 @@ sub alerts {
 
 sub install {
     my $root = "$dir/root";
-    my ($status, $out) = run('make', '-s', '-o', 'all', 'install',
+    my ($status, $out) = output('make', '-s', '-o', 'all', 'install',
         "DESTDIR=$root", 'PREFIX=/opt/gate', 'MODULES_DIR=/opt/modules');
 
     is($status, 0, 'make install') or diag $out;

@@ -11,7 +11,7 @@ use warnings;
 
 use lib 't/lib';
 
-use Gate::Env qw( root scratch write_file write_key read_file );
+use Gate::Env qw( root scratch write_file write_key read_file certificate );
 use Gate::Nginx;
 use Test::More;
 
@@ -451,16 +451,6 @@ sub local_names {
                 $text, '';
 }
 
-sub certificate {
-    my ($dir) = @_;
-
-    my $log = `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \\
-                   -nodes -days 2 -subj /CN=gateway.example.com \\
-                   -out '$dir/tls.crt' -keyout '$dir/tls.key' 2>&1`;
-
-    is($?, 0, 'a certificate for snippets') or diag($log);
-}
-
 sub test_snippet {
     my ($name, $text, $dir) = @_;
 
@@ -479,7 +469,8 @@ sub test_snippets {
     my $dir = scratch() . '/docs';
 
     mkdir $dir, 0755;
-    certificate($dir);
+    ok(eval { certificate("$dir/tls", '/CN=gateway.example.com'); 1 },
+       'a certificate for snippets') or diag($@);
     write_key("$_.key", "key of $_\n") for qw( kz cards );
 
     for my $name (@texts) {

@@ -68,12 +68,12 @@ typedef enum {
  * paid     of success and partially_paid_out the same, but not known where
  *          sum_initial and sum differ, or where it were more than payment.sum,
  *          which has the amount of all parts; of NONE and OTHER not known; of
- *          all else 0
+ *          all that has not paid 0
  *
  * An amount is an integer of minor units, no other number and no string; more
  * than GATE_MAX_AMOUNT is not Gate's.  One in another currency than the
- * payment's is not known, nor is what an operation that is not a payout has
- * paid: a reversal is a success, too.
+ * payment's is not known, nor is that of an operation that is not a payout: a
+ * reversal is a success, too.
  */
 
 typedef struct {

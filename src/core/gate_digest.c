@@ -49,8 +49,6 @@ static gate_rc_e gate_digest_run(gate_digest_t *digest, gate_str_t path,
     unsigned char *out);
 static void gate_digest_walk(gate_digest_writer_t *writer,
     const gate_doc_t *doc);
-static uint32_t gate_digest_first(const gate_node_t *nodes, uint32_t i);
-static uint32_t gate_digest_after(const gate_node_t *nodes, uint32_t i);
 static void gate_digest_node(gate_digest_writer_t *writer,
     const gate_node_t *node);
 static void gate_digest_end(gate_digest_writer_t *writer);
@@ -165,7 +163,7 @@ gate_digest_run(gate_digest_t *digest, gate_str_t path, const gate_doc_t *doc,
 
 
 /*
- * Members in the order of their keys, which the parser has chained; nothing
+ * Members in the order of their keys, as the parser has chained them; nothing
  * is sorted here.  Each piece says its type and its length, and each container
  * where it ends, so that no two trees are written alike.
  */
@@ -186,7 +184,7 @@ gate_digest_walk(gate_digest_writer_t *writer, const gate_doc_t *doc)
             gate_digest_node(writer, &nodes[i]);
 
             if (nodes[i].type >= GATE_OBJECT) {
-                next = gate_digest_first(nodes, i);
+                next = nodes[i].least;
 
                 if (next == GATE_NO_NODE) {
                     gate_digest_end(writer);
@@ -200,7 +198,7 @@ gate_digest_walk(gate_digest_writer_t *writer, const gate_doc_t *doc)
                 return;
             }
 
-            next = gate_digest_after(nodes, i);
+            next = nodes[i].after;
 
             if (next == GATE_NO_NODE) {
                 i = nodes[i].parent;
@@ -210,32 +208,6 @@ gate_digest_walk(gate_digest_writer_t *writer, const gate_doc_t *doc)
 
         i = next;
     }
-}
-
-
-static uint32_t
-gate_digest_first(const gate_node_t *nodes, uint32_t i)
-{
-    if (nodes[i].type == GATE_OBJECT) {
-        return nodes[i].least;
-    }
-
-    return (nodes[i].next != i + 1) ? i + 1 : GATE_NO_NODE;
-}
-
-
-static uint32_t
-gate_digest_after(const gate_node_t *nodes, uint32_t i)
-{
-    const gate_node_t  *parent;
-
-    parent = &nodes[nodes[i].parent];
-
-    if (parent->type == GATE_OBJECT) {
-        return nodes[i].after;
-    }
-
-    return (nodes[i].next != parent->next) ? nodes[i].next : GATE_NO_NODE;
 }
 
 

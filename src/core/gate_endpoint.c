@@ -15,6 +15,8 @@ static const unsigned char *gate_endpoint_version(const unsigned char *p,
     const unsigned char *last);
 static unsigned gate_endpoint_plain(const unsigned char *p,
     const unsigned char *last);
+static const gate_endpoint_t *gate_endpoint_below(const unsigned char *p,
+    const unsigned char *last);
 static unsigned gate_endpoint_match(const char *pattern,
     const unsigned char *p, const unsigned char *last);
 static unsigned gate_endpoint_has_payout(const unsigned char *p,
@@ -28,7 +30,7 @@ static unsigned gate_endpoint_has_payout(const unsigned char *p,
  */
 
 #define gate_payout_to(method, fields)                                        \
-    { "payment/" method "/payout", method, GATE_OP_PAYOUT,                    \
+    { gate_string("payment/" method "/payout"), method, GATE_OP_PAYOUT,       \
       GATE_F_PAYMENT|(fields), 0, 1, 0, 0 }
 
 
@@ -37,30 +39,36 @@ static const gate_endpoint_t  gate_endpoints[] = {
     gate_payout_to("mobile", GATE_F_PERSON|GATE_F_NAMES|GATE_F_EMAIL
                              |GATE_F_MOBILE),
 
-    { "payment/card/payout/token", "card/payout/token", GATE_OP_PAYOUT,
+    { gate_string("payment/card/payout/token"), "card/payout/token",
+      GATE_OP_PAYOUT,
       GATE_F_PAYMENT|GATE_F_PERSON|GATE_F_TOKEN,
       GATE_F_NAMES|GATE_F_MIDDLE, 1, 0, 0 },
 
-    { "payment/status", "status", GATE_OP_STATUS,
+    { gate_string("payment/status"), "status", GATE_OP_STATUS,
       GATE_F_PAYMENT_ID, 0, 0, 0, 0 },
 
-    { "payment/clarification", "clarification", GATE_OP_CLARIFICATION,
+    { gate_string("payment/clarification"), "clarification",
+      GATE_OP_CLARIFICATION,
       GATE_F_PAYMENT_ID|GATE_F_ADDITIONAL, 0, 0, 0, 0 },
 
-    { "info/available_methods_for_merchant/list",
+    { gate_string("info/available_methods_for_merchant/list"),
       "info/available_methods_for_merchant", GATE_OP_INFO,
       0, GATE_F_DIRECTIONS, 0, 1, 0 },
 
-    { "info/mobile/*/list", "info/mobile", GATE_OP_INFO, 0, 0, 0, 0, 0 },
+    { gate_string("info/mobile/*/list"), "info/mobile",
+      GATE_OP_INFO, 0, 0, 0, 0, 0 },
 
-    { "info/banks/*/*/list", "info/banks", GATE_OP_INFO, 0, 0, 0, 0, 1 },
-
-    { "info/banks/*/*/*/list", "info/banks/*", GATE_OP_INFO, 0, 0, 0, 0, 1 },
-
-    { "info/available_p2p_method_list", "info/available_p2p_method_list",
+    { gate_string("info/banks/*/*/list"), "info/banks",
       GATE_OP_INFO, 0, 0, 0, 0, 1 },
 
-    { "info/**", "info", GATE_OP_INFO, 0, 0, 0, 0, 0 },
+    { gate_string("info/banks/*/*/*/list"), "info/banks/*",
+      GATE_OP_INFO, 0, 0, 0, 0, 1 },
+
+    { gate_string("info/available_p2p_method_list"),
+      "info/available_p2p_method_list",
+      GATE_OP_INFO, 0, 0, 0, 0, 1 },
+
+    { gate_string("info/**"), "info", GATE_OP_INFO, 0, 0, 0, 0, 0 },
 
     gate_payout_to("card", GATE_F_PERSON|GATE_F_PAN),
     gate_payout_to("individual", GATE_F_PERSON|GATE_F_PAN),
@@ -97,23 +105,26 @@ static const gate_endpoint_t  gate_endpoints[] = {
 };
 
 
+#define GATE_ENDPOINTS  (sizeof(gate_endpoints) / sizeof(gate_endpoints[0]))
+
+
 /* the general rules */
 
 static const gate_endpoint_t  gate_other = {
-    NULL, "other", GATE_OP_OTHER, 0, 0, 1, 0, 0
+    { 0, NULL }, "other", GATE_OP_OTHER, 0, 0, 1, 0, 0
 };
 
 
 static const gate_endpoint_t  gate_other_payout = {
-    NULL, "other", GATE_OP_PAYOUT, GATE_F_PAYMENT, 0, 1, 0, 0
+    { 0, NULL }, "other", GATE_OP_PAYOUT, GATE_F_PAYMENT, 0, 1, 0, 0
 };
 
 
 const gate_endpoint_t *
 gate_endpoint_find(const unsigned char *path, size_t len)
 {
-    size_t                i;
-    const unsigned char  *p, *last;
+    const unsigned char    *p, *last;
+    const gate_endpoint_t  *endpoint;
 
     last = path + len;
     p = gate_endpoint_version(path, last);
@@ -125,18 +136,49 @@ gate_endpoint_find(const unsigned char *path, size_t len)
     /* which of two versions the endpoint is below is a guess */
 
     if (p != NULL && gate_endpoint_version(p - 1, last) == NULL) {
+        endpoint = gate_endpoint_below(p, last);
 
-        for (i = 0; i < sizeof(gate_endpoints) / sizeof(gate_endpoints[0]);
-             i++)
-        {
-            if (gate_endpoint_match(gate_endpoints[i].pattern, p, last)) {
-                return &gate_endpoints[i];
-            }
+        if (endpoint != NULL) {
+            return endpoint;
         }
     }
 
     return gate_endpoint_has_payout(path, last) ? &gate_other_payout
                                                 : &gate_other;
+}
+
+
+/* most are literal; no path that comes here has a "*" */
+
+static const gate_endpoint_t *
+gate_endpoint_below(const unsigned char *p, const unsigned char *last)
+{
+    size_t                  i, len;
+    const gate_endpoint_t  *endpoint;
+
+    len = last - p;
+
+    for (i = 0; i < GATE_ENDPOINTS; i++) {
+        endpoint = &gate_endpoints[i];
+
+        if (endpoint->pattern.len == len
+            && memcmp(endpoint->pattern.data, p, len) == 0)
+        {
+            return endpoint;
+        }
+    }
+
+    for (i = 0; i < GATE_ENDPOINTS; i++) {
+        endpoint = &gate_endpoints[i];
+
+        if (gate_endpoint_match((const char *) endpoint->pattern.data, p,
+                                last))
+        {
+            return endpoint;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -164,14 +206,14 @@ gate_endpoint_name(const gate_endpoint_t *endpoint)
 unsigned
 gate_endpoint_count(void)
 {
-    return sizeof(gate_endpoints) / sizeof(gate_endpoints[0]) + 1;
+    return GATE_ENDPOINTS + 1;
 }
 
 
 unsigned
 gate_endpoint_index(const gate_endpoint_t *endpoint)
 {
-    if (endpoint == NULL || endpoint->pattern == NULL) {
+    if (endpoint == NULL || endpoint->pattern.data == NULL) {
         return gate_endpoint_count() - 1;
     }
 

@@ -64,7 +64,7 @@ enum {
 
 
 struct gate_endpoint_s {
-    const char       *pattern;      /* below /v2/; a "*" is one segment, a
+    gate_str_t        pattern;      /* below /v2/; a "*" is one segment, a
                                        last "**" is all that follows */
     const char       *name;
     gate_operation_e  operation;

@@ -438,7 +438,20 @@ gate_json_start_array(void *data)
 static int
 gate_json_end_array(void *data)
 {
-    return gate_json_end(data);
+    gate_json_t *js = data;
+
+    uint32_t      i, *link;
+    gate_node_t  *nodes;
+
+    nodes = js->doc->nodes;
+    link = &nodes[js->container].least;
+
+    for (i = js->container + 1; i < js->doc->n; i = nodes[i].next) {
+        *link = i;
+        link = &nodes[i].after;
+    }
+
+    return gate_json_end(js);
 }
 
 

@@ -30,7 +30,7 @@ typedef enum {
  * Nodes stand in document order, node 0 is the top-level object.  The first
  * child of node i is i + 1, its sibling is nodes[i + 1].next, and so on up to
  * nodes[i].next.  The members of an object are also chained in the bytewise
- * order of their keys.
+ * order of their keys, and the items of an array as they stand there.
  */
 
 typedef struct {
@@ -41,8 +41,8 @@ typedef struct {
     uint32_t    parent;
     uint32_t    next;
     uint32_t    index;      /* position among the siblings, from 0 */
-    uint32_t    least;      /* of an object: its member with the least key */
-    uint32_t    after;      /* of a member: the one with the next key */
+    uint32_t    least;      /* the first member or item of the chain */
+    uint32_t    after;      /* the one that follows in the chain */
     uint64_t    head;       /* first bytes of the key */
     uint8_t     type;       /* gate_type_e */
 } gate_node_t;

@@ -338,7 +338,7 @@ gate_operation_count(const gate_callback_t *callback,
         break;
 
     default:
-        operation->paid = operation->payout ? 0 : GATE_NO_AMOUNT;
+        operation->paid = 0;
     }
 }
 
@@ -441,7 +441,7 @@ gate_operation_merge(const gate_callback_t *callback, gate_operation_t *known,
     }
 
     if (known->size == GATE_NO_AMOUNT) {
-        known->size = operation->size;
+        known->size = known->doubtful ? GATE_NO_AMOUNT : operation->size;
 
     } else if (operation->size != GATE_NO_AMOUNT
                && operation->size != known->size)

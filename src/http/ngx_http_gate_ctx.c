@@ -157,7 +157,7 @@ ngx_http_gate_ctx_result(ngx_http_gate_ctx_t *ctx)
 
 
 ngx_int_t
-ngx_http_gate_copy_safe(ngx_pool_t *pool, ngx_str_t *dst, gate_str_t *src)
+ngx_http_gate_safe_text(ngx_pool_t *pool, ngx_str_t *dst, gate_str_t *src)
 {
     size_t  size;
 

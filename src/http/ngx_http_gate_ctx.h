@@ -201,7 +201,7 @@ ngx_http_gate_result_e ngx_http_gate_ctx_result(ngx_http_gate_ctx_t *ctx);
  * Copies a string of the document so that it is safe in headers and logs:
  * control characters are percent-encoded.  Returns NGX_OK or NGX_ERROR.
  */
-ngx_int_t ngx_http_gate_copy_safe(ngx_pool_t *pool, ngx_str_t *dst,
+ngx_int_t ngx_http_gate_safe_text(ngx_pool_t *pool, ngx_str_t *dst,
     gate_str_t *src);
 
 

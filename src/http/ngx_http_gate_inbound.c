@@ -303,20 +303,20 @@ ngx_http_gate_inbound_copy(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         ctx->amount = callback->amount;
     }
 
-    if (ngx_http_gate_copy_safe(r->pool, &ctx->payment_id,
+    if (ngx_http_gate_safe_text(r->pool, &ctx->payment_id,
                                 &callback->payment_id)
         != NGX_OK
-        || ngx_http_gate_copy_safe(r->pool, &ctx->currency,
+        || ngx_http_gate_safe_text(r->pool, &ctx->currency,
                                    &callback->currency)
            != NGX_OK
-        || ngx_http_gate_copy_safe(r->pool, &ctx->in.status_text,
+        || ngx_http_gate_safe_text(r->pool, &ctx->in.status_text,
                                    &callback->status_text)
            != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_gate_copy_safe(r->pool, &ctx->in.operation_type,
+    return ngx_http_gate_safe_text(r->pool, &ctx->in.operation_type,
                                    &callback->operation_type);
 }
 

@@ -55,6 +55,7 @@ static void ngx_http_gate_query_cleanup(void *data);
 static void ngx_http_gate_query_done(ngx_http_gate_redis_status_e status,
     redisReply *reply, void *data);
 static ngx_uint_t ngx_http_gate_query_is_valid(redisReply *reply);
+static ngx_uint_t ngx_http_gate_query_is_name(redisReply *item);
 static ngx_buf_t *ngx_http_gate_query_body(ngx_http_gate_query_t *query,
     redisReply *reply);
 static u_char *ngx_http_gate_query_limit(u_char *p, redisReply **item);
@@ -282,9 +283,34 @@ ngx_http_gate_query_is_valid(redisReply *reply)
         }
     }
 
+    for (i = n; i < reply->elements; i += NGX_HTTP_GATE_QUERY_NITEMS) {
+        if (!ngx_http_gate_query_is_name(reply->element[i])) {
+            return 0;
+        }
+    }
+
     return reply->element[n - 1]->integer
            == (long long) ((reply->elements - n)
                            / NGX_HTTP_GATE_QUERY_NITEMS);
+}
+
+
+/* of a limit: it becomes a member's name */
+
+static ngx_uint_t
+ngx_http_gate_query_is_name(redisReply *item)
+{
+    size_t  i;
+
+    for (i = 0; i < (size_t) item->len; i++) {
+        if ((item->str[i] < 'a' || item->str[i] > 'z')
+            && item->str[i] != '_')
+        {
+            return 0;
+        }
+    }
+
+    return i != 0 && i <= NGX_HTTP_GATE_QUERY_NAME;
 }
 
 
@@ -342,21 +368,15 @@ ngx_http_gate_query_body(ngx_http_gate_query_t *query, redisReply *reply)
 static u_char *
 ngx_http_gate_query_limit(u_char *p, redisReply **item)
 {
-    u_char  name[NGX_HTTP_GATE_QUERY_NAME];
-    size_t  len;
-
-    len = ngx_min((size_t) item[0]->len, NGX_HTTP_GATE_QUERY_NAME);
-    ngx_memcpy(name, item[0]->str, len);
-
     if (item[5]->integer == 0) {
-        p = ngx_sprintf(p, ",\"%*s\":", len, name);
+        p = ngx_sprintf(p, ",\"%s\":", item[0]->str);
         p = ngx_http_gate_query_number(p, "", item[1]);
-        p = ngx_sprintf(p, ",\"%*s_until\":", len, name);
+        p = ngx_sprintf(p, ",\"%s_until\":", item[0]->str);
 
         return ngx_http_gate_query_number(p, "", item[4]);
     }
 
-    p = ngx_sprintf(p, ",\"%*s\":{", len, name);
+    p = ngx_sprintf(p, ",\"%s\":{", item[0]->str);
     p = ngx_http_gate_query_number(p, "\"limit\":", item[1]);
     p = ngx_http_gate_query_number(p, ",\"used\":", item[2]);
     p = ngx_http_gate_query_number(p, ",\"remaining\":", item[3]);

@@ -443,9 +443,9 @@ ngx_http_gate_outbound_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     /* what could be read is told, also with a refusal */
 
-    if (ngx_http_gate_copy_safe(r->pool, &ctx->payment_id, &payout->payment_id)
+    if (ngx_http_gate_safe_text(r->pool, &ctx->payment_id, &payout->payment_id)
         != NGX_OK
-        || ngx_http_gate_copy_safe(r->pool, &ctx->currency,
+        || ngx_http_gate_safe_text(r->pool, &ctx->currency,
                                    &payout->currency)
            != NGX_OK)
     {

@@ -38,7 +38,7 @@ static char *ngx_http_gate_proof_verify(ngx_http_request_t *r,
 static char *ngx_http_gate_proof_misfit(ngx_http_gate_ctx_t *ctx,
     gate_doc_t *doc, gate_canon_t *canon, gate_verified_t *verified);
 static char *ngx_http_gate_proof_read(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx, gate_doc_t *doc, ngx_uint_t nothing);
+    ngx_http_gate_ctx_t *ctx, gate_doc_t *doc);
 static void ngx_http_gate_proof_unread(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, gate_err_t *err);
 static char *ngx_http_gate_proof_settle(ngx_http_request_t *r,
@@ -299,7 +299,6 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     gate_doc_t                 doc;
     gate_err_t                 err;
     gate_canon_t               canon;
-    gate_error_t               error;
     gate_verified_t            verified;
     ngx_http_gate_result_e     result;
     ngx_http_gate_loc_conf_t  *glcf;
@@ -340,11 +339,7 @@ ngx_http_gate_proof_verify(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return reason;
     }
 
-    /* a code that cannot be read is none of those that are looked for */
-
-    (void) gate_error_read(&doc, &error);
-
-    return ngx_http_gate_proof_read(r, ctx, &doc, error.nothing);
+    return ngx_http_gate_proof_read(r, ctx, &doc);
 }
 
 
@@ -386,16 +381,18 @@ ngx_http_gate_proof_misfit(ngx_http_gate_ctx_t *ctx, gate_doc_t *doc,
 /*
  * One that is signed rightly may still be the answer to another question.  Who
  * says that the payment, or its details, are not there says nothing of its
- * state, whatever stands beside it.
+ * state, whatever stands beside it; and a code that cannot be read could be
+ * theirs, for the signature does not tell 3061.0 from "3061".
  */
 
 static char *
 ngx_http_gate_proof_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
-    gate_doc_t *doc, ngx_uint_t nothing)
+    gate_doc_t *doc)
 {
     ngx_str_t        id;
     gate_rc_e        rc;
     gate_err_t       err;
+    gate_error_t     error;
     gate_callback_t  callback;
 
     rc = gate_callback_read(doc, &callback, &err);
@@ -404,7 +401,7 @@ ngx_http_gate_proof_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return (rc == GATE_OK) ? NULL : "it could not be read";
     }
 
-    if (ngx_http_gate_copy_safe(r->pool, &id, &callback.payment_id) != NGX_OK) {
+    if (ngx_http_gate_safe_text(r->pool, &id, &callback.payment_id) != NGX_OK) {
         return "no memory";
     }
 
@@ -416,8 +413,18 @@ ngx_http_gate_proof_read(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     }
 
     if (gate_endpoint_operation(ctx->out.endpoint) != GATE_OP_STATUS
-        || ctx->payment_id.len == 0 || nothing)
+        || ctx->payment_id.len == 0)
     {
+        return NULL;
+    }
+
+    if (gate_error_read(doc, &error) != GATE_OK && rc == GATE_OK) {
+        rc = GATE_INVALID;
+        err.path = "code";
+        err.reason = "must be a string or an integer";
+    }
+
+    if (error.nothing) {
         return NULL;
     }
 
@@ -455,7 +462,9 @@ ngx_http_gate_proof_settle(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
 
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
 
-    if (gmcf->redis == NULL || callback->status == GATE_STATUS_NONE) {
+    if (gmcf->redis == NULL || callback->status == GATE_STATUS_NONE
+        || !callback->payout)
+    {
         return NULL;
     }
 

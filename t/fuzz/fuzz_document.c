@@ -180,7 +180,7 @@ fuzz_order(const gate_doc_t *doc)
 
     for (i = 0; i < doc->n; i++) {
 
-        if (doc->nodes[i].type != GATE_OBJECT) {
+        if (doc->nodes[i].type < GATE_OBJECT) {
             continue;
         }
 
@@ -195,9 +195,16 @@ fuzz_order(const gate_doc_t *doc)
              j = doc->nodes[j].after)
         {
             chained++;
-            fuzz_must(doc->nodes[j].parent == i, "a chain is of one object");
+            fuzz_must(doc->nodes[j].parent == i,
+                      "a chain is of one object or array");
 
             if (doc->nodes[j].after == GATE_NO_NODE) {
+                continue;
+            }
+
+            if (doc->nodes[i].type == GATE_ARRAY) {
+                fuzz_must(doc->nodes[j].after == doc->nodes[j].next,
+                          "items are chained as they stand");
                 continue;
             }
 
@@ -210,7 +217,7 @@ fuzz_order(const gate_doc_t *doc)
                       "a chain is sorted");
         }
 
-        fuzz_must(chained == n, "a chain holds all members");
+        fuzz_must(chained == n, "a chain holds all members and items");
     }
 }
 

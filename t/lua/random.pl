@@ -204,7 +204,6 @@ sub gate_ends {
         @$op{qw( status paid )} = ($how, $how eq 'success' ? $op->{size} : 0);
         $op->{paid} += pick(0, 0, 0, 1, -1) if $how eq 'success';
         $is_more = $op->{paid} > $op->{size};
-        $op->{size} = $op->{paid} if $how eq 'success';
         $order->{ended} = 1;
     }
 

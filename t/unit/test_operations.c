@@ -94,6 +94,8 @@ static const message_t  messages[] = {
     { ONE("success", DONE(1) SUM(400) ",'sum':@300@"), "1=success//400" },
     { ONE("decline", ID(1) ",'status':'decline'," SUM(400) ",'sum':@0@"),
       "1=decline/0/400" },
+    { ONE("decline", ID(1) ",'status':'decline','sum_initial':'x','sum':@5@"),
+      "1=decline/0/" },
     { ONE("success", DONE(1) SUM(400) ",'sum_converted':@300@"),
       "1=success/400/400" },
 
@@ -160,6 +162,8 @@ static const message_t  messages[] = {
           SUM(1)), "2=reversed/0/" },
     { ONE("success", "'id':2,'type':'verification','status':'success',"
           SUM(1)), "2=success//" },
+    { ONE("decline", "'id':2,'type':'verification','status':'success',"
+          SUM(1)), "2=decline/0/" },
     { ONE("success", "'id':2,'status':'success'," SUM(1)),
       "2=success/1/1" },
     { LIST("success", "{" ID(1) "," SUM(1) "},{" DONE(2) SUM(2) "}"),
@@ -213,6 +217,8 @@ static const message_t  messages[] = {
       "1=success/3/3" },
     { LIST("success", "{" DONE(1) SUM(3) "},{" DONE(1) SUM(4) "}"),
       "1=success//" },
+    { LIST("success", "{" DONE(1) SUM(3) "},{" DONE(1) SUM(4) "},{" DONE(1)
+           SUM(3) "}"), "1=success//" },
     { LIST("success", "{" DONE(1) SUM(3) "},{" ID(1) ",'status':'decline'},"
            "{" DONE(2) SUM(5) "}"), "2=success/5/5" },
     { LIST("success", "{'id':1,'status':'success'," SUM(3) "},"
@@ -233,6 +239,10 @@ static const message_t  messages[] = {
       "2=partial//, complete, foreign" },
     { BOTH("partially_paid_out", DONE(2) SUM(5) ",'sum':@4@", "{" DONE(2)
            SUM(5) "}"), "2=partial//5, complete" },
+    { BOTH("partially_paid_out", DONE(2) SUM(5), "{" DONE(2) SUM(5)
+           ",'sum':@4@}"), "2=partial//5, complete" },
+    { BOTH("success", "'code':'0'", "{" DONE(1) SUM(3) "}"),
+      "1=success/3/3, complete" },
     { BOTH("processing", ID(2) ",'status':'processing'",
            "{" DONE(2) SUM(5) "}"), "2=pending/0/5" },
     { BOTH("success", ID(2) ",'status':'decline'", "{" DONE(2) SUM(5) "},{"

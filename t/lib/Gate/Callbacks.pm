@@ -169,14 +169,10 @@ sub answer_body {
     my ($word, %opt) = @_;
 
     my ($status, $code, $message) = @{ $outcomes{$word} };
-    my $body = '{"status":"' . ($status == 200 ? 'success' : 'error')
-               . "\",\"code\":\"$code\",\"message\":\""
-               . ($opt{message} // $message) . '"';
+    my $body = Gate::Outbound::refusal($code, $opt{message} // $message,
+                                       @opt{qw( project id )});
 
-    $body .= ",\"project_id\":$opt{project}" if defined $opt{project};
-    $body .= ",\"payment_id\":\"$opt{id}\"" if defined $opt{id};
-
-    return "$body}\r\n";
+    return $status == 200 ? $body =~ s/error/success/r : $body;
 }
 
 # --- callbacks
@@ -224,7 +220,8 @@ sub callback {
     my $paid = _sum($opt{paid} // $amount, $cur);
 
     return '{' . ($project eq 'none' ? '' : "\"project_id\":$project,")
-        . "\"payment\":{\"id\":\"$id\",\"type\":\"payout\","
+        . "\"payment\":{\"id\":\"$id\",\"type\":\""
+        . ($opt{type} // 'payout') . '",'
         . "\"status\":\"$status\",\"date\":\"2026-11-21T19:08:45+0000\","
         . "\"method\":\"mobile\",\"sum\":$sum,\"description\":\""
         . ($opt{note} // '') . '"},"customer":{"id":"customer_123"},'

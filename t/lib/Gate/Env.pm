@@ -28,7 +28,7 @@ use Time::HiRes ();
 our @EXPORT_OK = qw(
     root scratch keys_dir write_file write_key read_file free_port
     loopback_name wait_until wait_child stop_child spawn fork_child at_end
-    which
+    which is_running listens_at certificate output
 );
 
 # sun_path holds 108 bytes; names below the scratch directory need some
@@ -143,6 +143,20 @@ sub write_key {
     return write_file(keys_dir() . "/$name", $content, $mode // 0600);
 }
 
+# FILE.crt and FILE.key; options: by (such a file of a CA), names (of the host).
+
+sub certificate {
+    my ($file, $subject, %opt) = @_;
+
+    my ($status, $out) = output('openssl', 'req', '-x509', '-newkey', 'ec',
+        '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', 2,
+        '-subj', $subject, '-keyout', "$file.key", '-out', "$file.crt",
+        $opt{by} ? ('-CA', "$opt{by}.crt", '-CAkey', "$opt{by}.key") : (),
+        $opt{names} ? ('-addext', "subjectAltName=$opt{names}") : ());
+
+    $status == 0 or die $out;
+}
+
 # --- ports
 
 # A bound socket that never listens keeps its port from everybody but those
@@ -158,6 +172,15 @@ sub free_port {
     push @reserved, $sock;
 
     return (sockaddr_in(getsockname $sock))[0];
+}
+
+# Config sections find a server by its name.
+
+sub listens_at {
+    my ($name, $socket, $port) = @_;
+
+    $ENV{'TEST_NGINX_' . uc($name) . '_SOCKET'} = $socket;
+    $ENV{'TEST_NGINX_' . uc($name) . '_PORT'} = $port if $port;
 }
 
 # A name of 127.0.0.1: not every machine knows the usual one, and what has too
@@ -185,6 +208,14 @@ sub wait_until {
         select undef, undef, undef, $pause;
         $pause *= 1.5 if $pause < 0.02;
     }
+}
+
+# Zombies of an init that does not care are gone enough.
+
+sub is_running {
+    my ($pid) = @_;
+
+    return (read_file("/proc/$pid/stat") // ') Z') !~ /\) Z/;
 }
 
 # The wait status, or undef when the child still runs after the timeout.
@@ -257,6 +288,17 @@ sub spawn {
     $children{$pid} = $sig;
 
     return $pid;
+}
+
+# Status of a program that ends by itself, and what it wrote.
+
+sub output {
+    my $out = "$scratch/output";
+
+    unlink $out;
+    my $status = wait_child(spawn(\@_, out => $out), 120) // -1;
+
+    return ($status, read_file($out) // '');
 }
 
 # Runs Perl code in a child that ends with it, without END blocks.  Inside,

@@ -43,14 +43,6 @@ sub port        { return $_[0]{port} }
 
 # --- configuration
 
-sub _expand {
-    my ($text) = @_;
-
-    $text =~ s{\$(TEST_NGINX_[A-Z0-9_]+)}{$ENV{$1} // die "no $1\n"}ge;
-
-    return $text;
-}
-
 sub _conf {
     my ($self) = @_;
 
@@ -60,7 +52,7 @@ sub _conf {
     my $temp = Gate::Nginx::temp_paths($dir);
     my $h2 = Gate::Nginx::listen_http2('unix:' . $self->h2_path());
 
-    return _expand(<<"END");
+    return Gate::Nginx::expand(<<"END", $self->{name});
 $load
 $user
 $self->{main}

@@ -65,6 +65,19 @@ sub version {
     };
 }
 
+# $TEST_NGINX_* in a configuration; "why" says whose it is.
+
+sub expand {
+    my ($text, $why) = @_;
+
+    return $text if !defined $text || ref $text;
+
+    $text =~ s{\$(TEST_NGINX_[_A-Z0-9]+)}
+              {$ENV{$1} // die "$why - no environment variable $1\n"}ge;
+
+    return $text;
+}
+
 sub load_modules {
     return join "\n", map { "load_module $_;" }
                       split ' ', $ENV{TEST_NGINX_LOAD_MODULES} // '';

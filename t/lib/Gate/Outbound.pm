@@ -41,7 +41,7 @@ our @EXPORT_OK = qw(
     json lines_of signature signed payout_of signed_payout_of refusal
     slurp nginx_pid workers workers_are_new workers_are_gone by_worker
     signal_nginx change_conf log_text secret_in $path $type framed_by_length
-    location
+    location states_of
 );
 our %EXPORT_TAGS = (all => \@EXPORT_OK);
 
@@ -246,6 +246,25 @@ sub framed_by_length {
     Test::More::is($request->{headers}{'transfer-encoding'}, undef,
                    'no Transfer-Encoding for Gate');
     Test::More::is($request->{body}, $expected, 'body that Gate got');
+}
+
+# --- memory
+
+# What SHA-512 is after the inner and the outer block of a key.
+
+sub states_of {
+    my ($key) = @_;
+
+    no warnings 'portable';
+
+    $key = Digest::SHA::sha512($key) if length $key > 128;
+    $key .= "\0" x (128 - length $key);
+
+    return map {
+        my $sha = Digest::SHA->new('sha512')->add($key ^ ($_ x 128));
+        my ($words) = $sha->getstate() =~ /^H:(.*)$/m;
+        pack 'Q<8', map { hex } split /:/, $words;
+    } "\x36", "\x5c";
 }
 
 # --- logs

@@ -55,6 +55,7 @@ use Gate::Suite qw( set_sections set_steps is_code options orders holds finish
 our @EXPORT_OK = qw(
     $redis $up %answers %bodies orders body_of refusal_body post_payout ledger totals
     left_of_window set_limits holds check_answer request_of
+    pays
 );
 our %EXPORT_TAGS = (all => \@EXPORT_OK);
 
@@ -305,6 +306,15 @@ sub check_answer {
     _is($result, $word, "$name: result");
     _check_wait($res, $word, $name, $opt{before}, $opt{after},
                 $opt{offset} // 0);
+}
+
+# One payout, and what must come of it.
+
+sub pays {
+    my ($name, $expected, $id, $amount, %opt) = @_;
+
+    check_answer(post_payout($id, $amount, %opt), $expected, "$name: $id",
+                 id => $id);
 }
 
 sub _now { return $redis->cmd('TIME')->[0] }

@@ -24,7 +24,8 @@ use warnings;
 use IO::Handle;
 use Socket;
 
-use Gate::Env qw( scratch free_port fork_child stop_child at_end );
+use Gate::Env qw( scratch free_port listens_at fork_child stop_child
+                  at_end );
 use Gate::Http;
 use Gate::Loop;
 
@@ -38,11 +39,7 @@ sub run {
         port   => free_port(),
     }, $class;
 
-    my $var = 'TEST_NGINX_' . uc $name;
-
-    $ENV{"${var}_SOCKET"} = $self->{socket};
-    $ENV{"${var}_PORT"} = $self->{port};
-
+    listens_at($name, @$self{qw( socket port )});
     at_end(sub { $self->stop() });
 
     socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC

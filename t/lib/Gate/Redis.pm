@@ -28,8 +28,8 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Time::HiRes ();
 
-use Gate::Env qw( scratch write_file read_file free_port which wait_until
-                  wait_child stop_child spawn at_end );
+use Gate::Env qw( scratch write_file read_file free_port listens_at which
+                  wait_until wait_child stop_child spawn at_end );
 
 use constant READY_TIMEOUT => 20;
 use constant REPLY_TIMEOUT => 20;
@@ -52,11 +52,7 @@ sub run {
         log    => "$dir/log",
     }, $class;
 
-    my $var = 'TEST_NGINX_' . uc $name;
-
-    $ENV{"${var}_SOCKET"} = $self->{socket};
-    $ENV{"${var}_PORT"} = $self->{port} if $self->{port};
-
+    listens_at($name, @$self{qw( socket port )});
     at_end(sub { $self->kill9() });
 
     return $self->start();

@@ -14,7 +14,7 @@ use Test::More import => [qw( ok is like unlike is_deeply cmp_ok diag
 
 use Gate::Dead;
 use Gate::Env qw( root scratch write_file read_file spawn wait_child
-                  wait_until stop_child free_port );
+                  wait_until free_port is_running output );
 use Gate::Http;
 use Gate::Proxy;
 use Gate::Redis;
@@ -91,23 +91,6 @@ run_tests();
 __DATA__
 END
 
-sub _run_child {
-    my ($name, $text) = @_;
-
-    my $suite = write_file("$name.t", $text);
-    my $out = scratch() . "/$name.out";
-
-    unlink $out;
-
-    my $pid = spawn([$^X, '-I', root() . '/t/lib', $suite],
-                    out => $out, dir => root());
-    my $status = wait_child($pid, 120);
-
-    stop_child($pid) if !defined $status;
-
-    return ($status, read_file($out) // '');
-}
-
 sub failures {
     my $number = 0;
     my $blocks = join "\n\n", map {
@@ -118,7 +101,8 @@ sub failures {
             map { "--- $_\n" } "config: location /t { $location }", @more;
     } @failing;
 
-    my ($status, $out) = _run_child('failing', "$child_head$blocks");
+    my ($status, $out) = output($^X, '-I', root() . '/t/lib',
+        write_file('failing.t', "$child_head$blocks"));
 
     my %got;
 
@@ -126,7 +110,7 @@ sub failures {
         $got{$2} .= $1 ? 'F' : '.';
     }
 
-    ok(defined $status && $status != 0, 'a failing suite exits so');
+    ok($status > 0, 'a failing suite exits so');
 
     $number = 0;
     is($got{++$number} // '', $_->[1], "$_->[0]: fails as it has to")
@@ -164,15 +148,6 @@ $::report->();
 GET /
 END
 
-# zombies of an init that does not care are gone enough
-sub _is_running {
-    my ($pid) = @_;
-
-    my $stat = read_file("/proc/$pid/stat") // return 0;
-
-    return $stat !~ /\) Z/;
-}
-
 sub orphans {
     for my $signal (qw( KILL TERM )) {
         my $report = scratch() . "/report-$signal";
@@ -184,12 +159,12 @@ sub orphans {
 
         my ($dir, @pids) = split ' ', read_file($report) // '';
 
-        is(scalar(grep { _is_running($_) } @pids), 3, 'and so do its servers');
+        is(scalar(grep { is_running($_) } @pids), 3, 'and so do its servers');
 
         kill $signal, $pid;
         wait_child($pid, 30);
 
-        ok(wait_until(30, sub { !grep { _is_running($_) } @pids }),
+        ok(wait_until(30, sub { !grep { is_running($_) } @pids }),
            "after SIG$signal nothing runs");
 
         # nobody can clean up after SIGKILL

@@ -17,8 +17,8 @@ use warnings;
 
 use JSON::PP ();
 
-use Gate::Env qw( root scratch free_port spawn wait_child wait_until
-                  stop_child read_file write_key at_end which );
+use Gate::Env qw( root scratch free_port listens_at spawn wait_child
+                  wait_until stop_child read_file write_key at_end which );
 use Gate::Http;
 
 use constant READY_TIMEOUT => 30;
@@ -53,11 +53,8 @@ sub run {
 
     my $self = bless { %opt, dir => $dir, socket => "$dir/sock",
                        port => free_port() }, $class;
-    my $var = 'TEST_NGINX_' . uc $name;
 
-    $ENV{"${var}_SOCKET"} = $self->{socket};
-    $ENV{"${var}_PORT"} = $self->{port};
-
+    listens_at($name, @$self{qw( socket port )});
     at_end(sub { $self->stop() });
 
     return $self->start();

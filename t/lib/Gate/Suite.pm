@@ -15,7 +15,7 @@ use Test::More ();
 use Gate::Env qw( read_file write_file wait_until );
 
 our @EXPORT_OK = qw(
-    slurp log_text log_size nginx_pid workers workers_are_new workers_are_gone
+    slurp log_text log_size new_lines nginx_pid workers workers_are_new workers_are_gone
     by_worker signal_nginx change_conf
     set_sections set_steps is_code options orders holds finish hooks
 );
@@ -28,6 +28,21 @@ sub _log { return "$ENV{TEST_NGINX_SERVROOT}/logs/" . ($_[0] // 'error.log') }
 
 sub log_text { return slurp(_log($_[0])) }
 sub log_size { return -s _log() // 0 }
+
+# Lines of a log since it had that size, once there are so many.
+
+sub new_lines {
+    my ($name, $from, $count) = @_;
+
+    my @lines;
+
+    wait_until(10, sub {
+        @lines = split /\n/, substr log_text($name), $from;
+        return @lines >= $count && log_text($name) =~ /\n\z/;
+    });
+
+    return @lines;
+}
 
 sub nginx_pid { return (log_text('nginx.pid') =~ /(\d+)/)[0] // die "no nginx\n" }
 

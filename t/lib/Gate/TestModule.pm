@@ -19,7 +19,8 @@ use parent 'Gate::Nginx';
 
 use Test::More;
 
-use Gate::Env qw( root scratch write_file read_file wait_until loopback_name );
+use Gate::Env qw( root scratch write_file read_file wait_until loopback_name
+                  certificate );
 use Gate::Http;
 use Gate::Nginx;
 
@@ -153,22 +154,11 @@ sub hiredis_has_tls { return -e '/usr/include/hiredis/hiredis_ssl.h' }
 
 sub certificates {
     my $dir = scratch();
-    my @new = ('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
-               'ec_paramgen_curve:P-256', '-nodes', '-days', 2);
 
-    my $run = sub {
-        system("@_ >$dir/openssl.log 2>&1") == 0 or die "@_ failed\n";
-    };
-
-    $run->(@new, '-subj', '/CN=ca', '-keyout', "$dir/ca.key",
-           '-out', "$dir/ca.pem");
-
-    for my $name ('server', 'client') {
-        $run->(@new, '-subj', "/CN=$name", '-addext',
-               "subjectAltName=DNS:localhost,DNS:@{[ loopback_name() ]}", '-CA', "$dir/ca.pem",
-               '-CAkey', "$dir/ca.key", '-keyout', "$dir/$name.key",
-               '-out', "$dir/$name.pem");
-    }
+    certificate("$dir/ca", '/CN=ca');
+    certificate("$dir/$_", "/CN=$_", by => "$dir/ca",
+                names => 'DNS:localhost,DNS:' . loopback_name())
+        for qw( server client );
 }
 
 1;

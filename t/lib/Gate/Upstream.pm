@@ -29,10 +29,10 @@ package Gate::Upstream;
 use strict;
 use warnings;
 
-use IO::Socket::UNIX;
 use JSON::PP ();
 
-use Gate::Env qw( scratch free_port fork_child stop_child at_end wait_until );
+use Gate::Env qw( scratch free_port listens_at fork_child stop_child at_end
+                  wait_until );
 use Gate::Http;
 use Gate::Upstream::Server;
 
@@ -49,11 +49,7 @@ sub run {
         port   => free_port(),
     }, $class;
 
-    my $var = 'TEST_NGINX_' . uc $name;
-
-    $ENV{"${var}_SOCKET"} = $self->{socket};
-    $ENV{"${var}_PORT"} = $self->{port};
-
+    listens_at($name, @$self{qw( socket port )});
     at_end(sub { $self->stop() });
 
     return $self->start();

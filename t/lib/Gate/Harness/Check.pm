@@ -12,6 +12,7 @@ use Test::More ();
 
 use Gate::Env qw( read_file wait_until );
 use Gate::Harness::Config;
+use Gate::Nginx;
 
 *Set = \%Gate::Harness::Config::Set;
 our %Set;
@@ -96,7 +97,7 @@ sub _body {
         ref $expected
             ? Test::More::like($res->{body}, $expected, "$name - like $where")
             : Test::More::is($res->{body},
-                Gate::Harness::Config::expand($expected, $ctx->{name}),
+                Gate::Nginx::expand($expected, $ctx->{name}),
                 "$name - as expected $where");
 
     } elsif (defined(my $pat = _pick($ctx, 'response_body_like'))) {

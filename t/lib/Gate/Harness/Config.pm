@@ -28,26 +28,13 @@ our $Root = $ENV{TEST_NGINX_SERVROOT};
 sub conf_file { return "$Root/conf/nginx.conf" }
 sub error_log { return "$Root/logs/error.log" }
 
-# --- $TEST_NGINX_* in a section
-
-sub expand {
-    my ($text, $name) = @_;
-
-    return $text if !defined $text || ref $text;
-
-    $text =~ s{\$(TEST_NGINX_[_A-Z0-9]+)}
-              {$ENV{$1} // die "$name - no environment variable $1\n"}ge;
-
-    return $text;
-}
-
 # --- nginx.conf
 
 sub _text {
     my ($block) = @_;
 
     my $address = $ENV{TEST_NGINX_SERVER_PORT};
-    my ($http, $server) = map { expand(scalar $block->$_, $block->name) // '' }
+    my ($http, $server) = map { Gate::Nginx::expand(scalar $block->$_, $block->name) // '' }
                               qw( http_config config );
 
     return join "\n",
@@ -90,7 +77,7 @@ sub write_user_files {
 
     while (my ($path, $body) = splice @files, 0, 2) {
         File::Path::make_path(File::Basename::dirname("$Root/html/$path"));
-        write_file("$Root/html/$path", expand($body, $block->name));
+        write_file("$Root/html/$path", Gate::Nginx::expand($body, $block->name));
     }
 }
 
