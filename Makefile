@@ -29,13 +29,14 @@ core = $(wildcard src/core/*.c)
 tools = $(wildcard tools/*.[ch])
 core_h = $(wildcard src/core/*.h)
 module = build/ngx_http_gate_module.so
+lua = $(patsubst src/ledger/%,build/%,$(wildcard src/ledger/lua/*.lua))
 
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 export CC
 
-.PHONY: all deps module asan demo up down test explore fuzz bench deb install clean
+.PHONY: all deps scripts module asan demo up down test explore fuzz bench deb install clean
 
-all: module build/gatesig
+all: module build/gatesig scripts
 
 deps:
 	@util/deps build
@@ -59,6 +60,13 @@ build/gatesig: $(tools) $(core) $(core_h) | deps
 	@$(CC) -std=c99 $(CFLAGS) -Wall -Wextra -Werror -Isrc/core -o $@ \
 	    $(filter %.c,$(tools)) $(core) -lyajl -lcrypto
 	@ls $@
+
+scripts: $(lua)
+
+build/lua/%.lua: src/ledger/lua/%.lua $(wildcard src/ledger/lua/parts/*.lua) \
+    util/assemble-lua
+	@mkdir -p build/lua
+	@util/assemble-lua $< >$@.new && mv $@.new $@
 
 asan: deps
 	@src=$${NGX_SRC:-$$(util/nginx-source)} && util/build asan "$$src"
@@ -103,7 +111,7 @@ install: all
 	install -m 644 doc/gatesig.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
 	install -m 644 doc/ngx_http_gate_module.5 \
 	    "$(DESTDIR)$(PREFIX)/share/man/man5/"
-	install -m 644 src/ledger/lua/*.lua "$(DESTDIR)$(PREFIX)/share/nginx-gate/"
+	install -m 644 $(lua) "$(DESTDIR)$(PREFIX)/share/nginx-gate/"
 
 clean:
 	rm -rf build

@@ -510,6 +510,14 @@ sub install {
         map { ("/opt/gate/share/nginx-gate/$_.lua" => '644') }
             qw( mark outcome reserve settle status ),
     }, 'DESTDIR, PREFIX and MODULES_DIR are honored');
+
+    for my $file (glob "$root/opt/gate/share/nginx-gate/*.lua") {
+        my $lua = read_file($file);
+
+        unlike($lua, qr/\@include/, "$file: nothing is missing");
+        like($lua, qr/^local function used_read\(/m, "$file: its parts")
+            if $file !~ m{/mark\.lua$};
+    }
 }
 
 sub debian {

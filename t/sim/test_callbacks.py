@@ -87,7 +87,7 @@ class News(SimCase):
         self.pay("p1")
         self.idle()
         self.assertEqual(self.statuses(),
-                         ["processing", "partially_paid_out"])
+                         ["partially_paid_out", "partially_paid_out"])
         bodies = self.received()
         self.assertEqual([body["operation"]["sum_initial"]["amount"]
                           for body in bodies], [40000, 30000])

@@ -284,8 +284,7 @@ class Walker:
                 first.id + number, first.request_id, amount, payment.currency)
             operation.set("success", *payments.OUTCOME_CODES["success"])
             payment.operations.append(operation)
-            last = number == len(paid) - 1
-            payment.move("partially_paid_out" if last else "processing")
+            payment.move("partially_paid_out")
             messages.append(self.message(payment))
         return messages
 

@@ -51,7 +51,7 @@ GET, DELETE /_control/faults[?id=N]
   {"status", "amount": final amount, "paid": [parts], "code", "message",
   "errors": [...], "converted": {...}, "fields": {clarification fields},
   "after_ms"}.  Each part of partially_paid_out is an operation with a
-  callback of its own; the last one has the final status.
+  callback of its own.
 POST /_control/defaults    the same actions for every request; {} ends that
 POST /_control/settle      {"payment_id","project_id","outcome" or "steps"},
   all optional: the outcome of payments that are not final comes now; a final

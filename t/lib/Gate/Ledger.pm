@@ -15,7 +15,7 @@ use warnings;
 use Exporter 'import';
 
 our @EXPORT_OK = qw( key entry entries open_copies used used_all ledger totals
-                     forget move_to set_used );
+                     forget age move_to set_used );
 
 use constant WINDOWS => qw( hour day week month );
 
@@ -83,7 +83,10 @@ sub open_copies {
 
     my $copies = ($entry // {})->{copies} // {};
 
-    return sort grep { $copies->{$_} eq 'open' } keys %$copies;
+    my @open = sort grep { $copies->{$_} eq 'open' } keys %$copies;
+
+    # in scalar context their number: sort has none
+    return @open;
 }
 
 # --- totals
@@ -194,6 +197,22 @@ sub forget {
     set_used($redis, $entry->{currency}, $used, %opt);
     $redis->cmd('ZREM', key('open', %opt), $id);
     $redis->cmd('DEL', key('payout', %opt, last => $id));
+
+    return;
+}
+
+# As if so many seconds had gone by since copies were sent.
+
+sub age {
+    my ($redis, $seconds, %opt) = @_;
+
+    for my $id (keys %{ entries($redis, %opt) }) {
+        my $key = key('payout', %opt, last => $id);
+        my $copies = $redis->cmd('HGET', $key, 'copies') // next;
+
+        $redis->cmd('HSET', $key, 'copies',
+                    $copies =~ s/(\@|=l)(\d+)/$1 . ($2 - $seconds)/ger);
+    }
 
     return;
 }
