@@ -30,7 +30,6 @@
 --              limit    limits change
 --              forget   Redis loses the last reservation
 --   start      when it begins, seconds since 1970
---   long       only explored by "make explore"
 
 local DECLINE_ERROR = { decline = true, error = true }
 local PAID_ERROR = { success = true, error = true }
@@ -39,6 +38,10 @@ local PARTS = { success = true, decline = true }
 -- 2026-11-30 23:59:30 UTC, a Monday
 
 local MONTH_END = 1796083170
+
+-- 2026-11-22 23:59:30 UTC, a Sunday
+
+local WEEK_END = 1795391970
 
 local p, q = { 'p' }, { 'q' }
 
@@ -84,6 +87,9 @@ return {
     { name = 'three copies', sends = { p, p, p }, gate = DECLINE_ERROR,
       may = { refuse = true } },
 
+    { name = 'four copies', sends = { p, p, p, p }, gate = PAID_ERROR,
+      at_most = { lose = 1 } },
+
     { name = 'split', sends = { split },
       may = { processing = true, lose = true, late = true },
       gate = PARTS, at_most = { hand = 1 } },
@@ -125,6 +131,10 @@ return {
       sends = { { 'p', 'q', 'p' } }, gate = PAID_ERROR,
       may = { batch = true }, at_most = { under_way = 1, refuse = 1 } },
 
+    { name = 'batch of four', payments = { 'p', 'q' }, limits = { day = 200 },
+      sends = { { 'p', 'q', 'p', 'q' } }, gate = { error = true },
+      may = { batch = true }, at_most = { under_way = 1, lose = 1 } },
+
     { name = 'batch near the limit', payments = { 'p', 'q' },
       limits = { day = 150, hour_count = 2 }, sends = { { 'p', 'q' }, p, q },
       gate = DECLINE_ERROR, may = { batch = true } },
@@ -132,6 +142,10 @@ return {
     { name = 'an hour ends', payments = { 'p', 'q' }, limits = { hour = 100 },
       sends = { p, q }, may = { lose = true }, gate = PAID_ERROR,
       at_most = { minute = 1 } },
+
+    { name = 'a week ends', payments = { 'p', 'q' }, start = WEEK_END,
+      limits = { hour = 100, week = 100, month = 150 }, sends = { p, q },
+      gate = PAID_ERROR, at_most = { minute = 1, lose = 1 } },
 
     { name = 'a month ends', payments = { 'p', 'q' }, start = MONTH_END,
       limits = { hour = 100, month = 100 }, sends = { p, q, p },
