@@ -309,3 +309,38 @@ my $nothing = '"payment":{"amount":0,"currency":"KZT"}';
 --- response_headers eval: ::sources()
 --- response_body eval: ::bodies()
 --- reached: any
+
+
+
+=== TEST 11: no request tells a status, which Gate alone does, with the same key
+--- config eval: $::modes
+--- request eval
+my $out = 'must not be in a request: leave it out, only Gate tells the status of a payment';
+my $hidden = sub { "a key or string must not put \\\";$_[0]\\\" into what is signed: only Gate tells the status of a payment" };
+my $tells = ::but('"amount":100000', '"amount":100000,"id":"payment_47","status":"decline","sum":{"amount":100000,"currency":"KZT"}');
+my $note = sub { ::but('"amount":100000', "\"amount\":100000,\"description\":\"$_[0]\"") };
+my $top = sub { $::payout =~ s/^\{/{$_[0],/r };
+my $asks = '{"general":{"payment_id":"payment_47"}';
+::table(
+    (map { ::bad("$_/v2/payment/mobile/payout", $tells, "payment.status $out") } '', '/off', '/strict'),
+    (map { ::bad($::path, $top->("\"status\":$_"), "status $out") } '"success"', 'null', '[1]', '{"a":1}'),
+    ::bad($::path, $top->('"operation":{"status":"success"}'), "operation.status $out"),
+    ::bad($::path, $top->('"operations":[{"id":1},{"status":"success"}]'), "operations.status $out"),
+    ::bad('/off/v2/payment/mobile/payout', ::but('{"currency":"KZT","amount":100000}', '"status:decline"'), "payment.status $out"),
+    ::bad('/v2/payment/status', "$asks,\"payment\":{\"status\":\"success\"}}", "payment.status $out"),
+    ::bad('/v2/payment/clarification', "$asks,\"additional_data\":{},\"status\":\"x\"}", "status $out"),
+    ::bad($::path, $note->('x;payment:id:payment_47;payment:status:decline'), $hidden->('payment:status:')),
+    ::bad($::path, $note->('x\\u003bpayment:status:decline'), $hidden->('payment:status:')),
+    ::bad($::path, $note->('x;operation:status:success'), $hidden->('operation:status:')),
+    ::bad($::path, $note->('x;operations:12:status:success'), $hidden->('operations:0:status:')),
+    ::bad($::path, $top->('"x;payment":{"status":"decline"}'), $hidden->('payment:status:')),
+    ::bad('/v2/payment/clarification', "$asks,\"additional_data\":{\"a\":\"b;status:success\"}}", $hidden->('status:')),
+    ['/v2/payment/clarification', "$asks,\"additional_data\":{\"status\":\"x\",\"payment\":{\"status\":1}}}"],
+    [$::path, $note->('Order 5; status: paid; payment:status:ok;Status:x;payment:card')],
+    [$::path, $top->('"operation":{"id":1},"Status":"x","status":[]')],
+);
+::requests()
+--- error_code eval: ::codes()
+--- response_headers eval: ::sources()
+--- response_body eval: ::bodies()
+--- reached: any

@@ -8,7 +8,9 @@
 # the scheme cannot tell from the original, which stand here by name: types of
 # fields that the gateway does not rely on, empty containers, other spellings
 # of a number, and neighbors that are not documented.  Some pass, but settle
-# nothing.
+# nothing.  And requests with the lines of a callback, however they are spread
+# over keys and strings: what is signed for them verifies no callback that
+# tells a status.
 
 use strict;
 use warnings;
@@ -18,6 +20,7 @@ use lib 't/lib';
 use Gate::Env;
 use Gate::Callbacks qw( :all );
 use Gate::Http;
+use Gate::Outbound qw( $up );
 use Test::Nginx::Socket 'no_plan';
 
 # --- documents: a leaf is its JSON text, an object [o => [key, value], ...],
@@ -641,6 +644,161 @@ sub as_listed {
                    'all others are refused');
 }
 
+# --- requests that share the canonical string of a callback
+
+our $signing = <<'_EOC_' . $Gate::Callbacks::config;
+    location /v2/ {
+        gate_sign      kz;
+        gate_validate  off;
+        proxy_pass     http://gate;
+    }
+_EOC_
+
+# A document of lines: [value, segments of the path].
+
+sub built {
+    my (@lines) = @_;
+
+    return $lines[0][0] =~ /^\d+$/ ? $lines[0][0] : "\"$lines[0][0]\""
+        if @lines == 1 && @{ $lines[0] } == 1;
+
+    my (%members, @names);
+
+    for my $line (@lines) {
+        my ($value, $name, @rest) = @$line;
+
+        push @names, $name if !$members{$name};
+        push @{ $members{$name} }, [$value, @rest];
+    }
+
+    return '[' . join(',', map { built(@{ $members{$_} }) } @names) . ']'
+        if $names[0] =~ /^\d+$/;
+
+    return '{' . join(',', map { "\"$_\":" . built(@{ $members{$_} }) }
+                               @names) . '}';
+}
+
+my @usual = ('account:number' => '7123', 'customer:id' => 'c1',
+             'general:project_id' => '1234', 'payment:method' => 'mobile',
+             'payment:sum:currency' => 'KZT', 'payment:type' => 'payout',
+             'zone' => 'x');
+
+my @told = (['payment:status' => 'decline'], ['payment:status' => 'success'],
+            ['payment:status' => 'error', 'operation:id' => '47'],
+            ['operation:id' => '47', 'operation:status' => 'decline'],
+            ['operations:0:id' => '47', 'operations:0:status' => 'success',
+             'operations:1:id' => '48', 'operations:1:status' => 'decline'],
+            ['status' => 'success']);
+
+my @untold = (['payment:amount' => '400'], ['payment:description' => 'd'],
+              ['operation:id' => '47'], ['operations:0:id' => '47']);
+
+# How a line comes into the one before: as text, escaped, with its first name
+# in a key, or with its value cut off where the path ends.
+
+my @melt = (
+    sub { my ($line, $next) = @_;
+          [join(';', $line->[0], join(':', @$next[1 .. $#$next], $next->[0])),
+           @$line[1 .. $#$line]] },
+    sub { my ($line, $next) = @_;
+          [join('\\u003b', $line->[0],
+                join('\\u003A', @$next[1 .. $#$next], $next->[0])),
+           @$line[1 .. $#$line]] },
+    sub { my ($line, $next) = @_;
+          [$next->[0], @$line[1 .. $#$line], "$line->[0];$next->[1]",
+           @$next[2 .. $#$next]] },
+    sub { my ($line, $next) = @_;
+          [join(':', @$next[2 .. $#$next], $next->[0]), @$line[1 .. $#$line],
+           "$line->[0];$next->[1]"] },
+);
+
+# A callback, and a request with its lines; both without signature.
+
+sub pair {
+    my ($id, $tells) = @_;
+
+    my $more = $tells ? $told[rand @told] : $untold[rand @untold];
+    my %lines = (@usual, @$more, 'general:payment_id' => $id,
+                 'payment:id' => $id);
+    my @lines = map { [$lines{$_}, split /:/] } sort keys %lines;
+    my @melted = @lines;
+
+    # the gateway itself has to find "general"
+    my @at = grep { $melted[$_][1] ne 'general'
+                    && $melted[$_ - 1][1] ne 'general' } 1 .. $#melted;
+    my ($status) = grep { $melted[$_][-1] =~ /^(?:status|amount)$/ } @at;
+    my $way = $melt[rand @melt];
+    my $from = rand() < .7 && defined $status ? $status : $at[rand @at];
+    my $count = 1 + int rand 3;
+
+    # some are the callback itself
+    if (rand() < .9) {
+        while ($count-- && $from < @melted
+               && $melted[$from][1] ne 'general')
+        {
+            splice @melted, $from - 1, 2,
+                   $way->(@melted[$from - 1, $from]);
+            last if $way != $melt[0];
+        }
+    }
+
+    return (built(@lines), built(@melted));
+}
+
+# Each request is signed or refused; what is signed goes to its callback.
+
+sub try_pairs {
+    my ($count, $tells) = @_;
+
+    my (%callback, %request, %by);
+
+    srand(47 + $tells);
+    $up->reset();
+
+    for my $i (1 .. $count) {
+        my $id = "id-$i-" . ($tells ? 'told' : 'untold');
+
+        ($callback{$id}, $request{$id}) = pair($id, $tells);
+    }
+
+    my @ids = sort keys %request;
+    my @res = Gate::Http::parallel([ map { {
+        method => 'POST', uri => '/v2/payment/mobile/payout', timeout => 60,
+        headers => ['Content-Type: application/json'],
+        body => $request{$_} } } @ids ], concurrency => 16);
+
+    for my $i (0 .. $#ids) {
+        push @{ $by{"$res[$i]{status} " . ($res[$i]{headers}{'x-result'} // '')
+                    . ($res[$i]{body} =~ /only Gate tells the status/
+                       ? ': a status' : '')} }, $ids[$i];
+    }
+
+    my %signature = map { my ($id) = $_->{body} =~ /\b(id-\d+-(?:un)?told)\b/;
+                          my ($text) = $_->{body} =~ /"signature":"([^"]*)"/;
+                          ($id => $text) } $up->requests();
+
+    @ids = sort keys %signature;
+
+    my $before = $service->count();
+    my @back = Gate::Http::parallel([ map { {
+        method => 'POST', uri => '/callbacks', timeout => 60,
+        body => $callback{$_}
+                =~ s/"general":\{/"general":{"signature":"$signature{$_}",/r
+        } } @ids ], concurrency => 16);
+
+    push @{ $by{"back: $back[$_]{status} "
+                . ($back[$_]{headers}{'x-result'} // '')} }, $ids[$_]
+        for 0 .. $#ids;
+
+    my @reached = ($service->requests())[$before .. $service->count() - 1];
+
+    push @{ $by{'told'} }, $_->{body}
+        for grep { ($_->{headers}{'x-gate-callback-status'} // '') ne ''
+                   || $_->{body} =~ /"status"/ } @reached;
+
+    return join ', ', map { "$_: " . @{ $by{$_} } } sort keys %by;
+}
+
 Gate::Callbacks::suite();
 
 run_tests();
@@ -681,3 +839,23 @@ top plus "project_id":{}
 general plus frame_mode
 --- bad_json
 general plus signature
+
+
+
+=== TEST 3: requests with the lines of a callback that tells a status
+--- config eval: $::signing
+--- steps
+! Test::More::is(try_pairs(1000, 1), '400 invalid_field: a status: 1000', 'none is signed')
+--- no_error_log
+[error]
+[alert]
+
+
+
+=== TEST 4: the same without a status: all are signed, and tell none
+--- config eval: $::signing
+--- steps
+! Test::More::is(try_pairs(300, 0), '200 ok: 300, back: 200 ok: 300', 'all are signed')
+--- no_error_log
+[error]
+[alert]

@@ -214,6 +214,23 @@ sub sent_back {
         "$name: logged");
 }
 
+# Nothing of it leaves, and who has sent it is told why.
+
+sub unsigned {
+    my ($name, $field, $body, %opt) = @_;
+
+    my $count = $up->count();
+    my $res = Gate::Http::post($opt{at} // '/v2/payment/status', $body,
+                               headers => ['Content-Type: application/json'],
+                               timeout => 20);
+
+    _is($res->{status}, 400, "$name: status");
+    Test::More::like($res->{body}, qr/"code":"2004","message":"\Q$field\E
+        \ must\ not\ .*only\ Gate\ tells\ the\ status/x, "$name: message");
+    _is($res->{headers}{'x-result'}, 'invalid_field', "$name: result");
+    _is($up->count(), $count, "$name: not sent");
+}
+
 sub large {
     my ($size) = @_;
 
@@ -824,9 +841,8 @@ KZT 0/0
 ! post_payout('a', 400, at => '/payouts/v2/payment/mobile/payout')
 ! my $payout = $::up->last_request()->{body}; refused('that of the payout', $payout, 'it is a request, and no answer')
 ! my $asks = '{"general":{"payment_id":"a"}}'; sent_back('as it came', $asks)
-! sent_back('a status in it', $_) for map { '{"general":{"payment_id":"a"},"payment":{"id":"a","status":"' . $_ . '","sum":{"amount":400,"currency":"KZT"}}}' } qw( decline error success )
-! sent_back('signed at the top', '{"general":{"payment_id":"a"},"payment":{"id":"a","status":"decline"}}', change => sub { $_[0] =~ s/"signature":"([^"]*)",(.*)\}$/$2,"signature":"$1"}/r })
-! sent_back('written in another way', '{"general":{"payment_id":"a"},"payment":{"id":"a","status":"decline"}}', change => sub { $_[0] =~ s{/}{\\/}gr =~ s/,/ ,/gr })
+! sent_back('signed at the top', '{"general":{"payment_id":"a"}}', change => sub { $_[0] =~ s/"signature":"([^"]*)",(.*)\}$/$2,"signature":"$1"}/r })
+! sent_back('written in another way', '{"general":{"payment_id":"a"}}', change => sub { $_[0] =~ s/"a"/"\\u0061"/r =~ s/,/ ,/gr })
 ! sent_back('no payment', '{"last":1}', at => "/v2/info/$_") for 'mobile/payout/list', 'available_methods_for_merchant/list'
 ! holds('counted', 'ledger', \&ledger, "a accepted 400\n")
 ! passes('an answer with members of a request', signed_text($::state =~ s/^\{/{"general":{"project_id":1234,"payment_id":"a"},/r))
@@ -864,4 +880,22 @@ a accepted 400
 KZT 400/1
 --- errors
 --- no_error_log
+[alert]
+
+
+
+=== TEST 35: what could come back as the state of a payment is not signed
+--- steps
+! post_payout('a', 400, at => '/payouts/v2/payment/mobile/payout')
+! unsigned("payment.status $_", 'payment.status', '{"general":{"payment_id":"a"},"payment":{"id":"a","status":"' . $_ . '","sum":{"amount":400,"currency":"KZT"}}}') for qw( decline error success )
+! unsigned('a status', 'status', '{"general":{"payment_id":"a"},"status":"success"}')
+! unsigned('an operation', 'operation.status', '{"general":{"payment_id":"a"},"payment":{"id":"a"},"operation":{"id":47,"status":"decline"}}')
+! unsigned('operations', 'operations.status', '{"general":{"payment_id":"a"},"payment":{"id":"a"},"operations":[{"id":47,"status":"decline"}]}')
+! unsigned('in a string', 'a key or string', '{"general":{"payment_id":"a"},"customer":{"id":"1;payment:id:a;payment:status:decline"}}')
+! unsigned("clarification: $_->[0]", @$_[1, 2], at => '/v2/payment/clarification') for ['a member', 'payment.status', '{"general":{"payment_id":"a"},"additional_data":{"a":"b"},"payment":{"status":"decline"}}'], ['a string', 'a key or string', '{"general":{"payment_id":"a"},"additional_data":{"a":"b;payment:id:a;payment:status:decline"}}']
+! unsigned("$_: a member", 'payment.status', '{"payment":{"id":"a","status":"decline"}}', at => "/v2/info/$_") for 'mobile/payout/list', 'available_methods_for_merchant/list'
+--- ledger
+a accepted 400
+--- no_error_log
+[error]
 [alert]

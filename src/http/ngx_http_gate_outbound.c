@@ -10,6 +10,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "gate_claim.h"
 #include "gate_safe.h"
 #include "gate_splice.h"
 
@@ -407,6 +408,10 @@ ngx_http_gate_outbound_sign(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     if (rc == GATE_OK) {
         rc = gate_canon_build(&canon, pool, &doc, gate_splice_insert(&splice),
                               glcf->sort, &ctx->err);
+    }
+
+    if (rc == GATE_OK) {
+        rc = gate_claim_check(&doc, &canon, &ctx->err);
     }
 
     if (rc == GATE_OK) {

@@ -24,6 +24,7 @@
 
 #include "fuzz.h"
 #include "gate_callback.h"
+#include "gate_claim.h"
 #include "gate_number.h"
 #include "gate_shape.h"
 
@@ -84,6 +85,8 @@ static gate_str_t fuzz_field(fuzz_doc_t *a, const char *object,
 static void fuzz_fields(fuzz_doc_t *a, fuzz_doc_t *b);
 static void fuzz_operations(const gate_callback_t *a,
     const gate_callback_t *b);
+static int fuzz_claims(fuzz_doc_t *doc);
+static int fuzz_tells(fuzz_doc_t *doc);
 static void fuzz_compare(fuzz_doc_t *a, fuzz_doc_t *b);
 
 
@@ -703,14 +706,68 @@ fuzz_operations(const gate_callback_t *a, const gate_callback_t *b)
  * listed is then not known of one of the two.
  */
 
+/* whether it is refused as a request */
+
+static int
+fuzz_claims(fuzz_doc_t *doc)
+{
+    gate_rc_e   rc;
+    gate_err_t  err;
+
+    err.path = NULL;
+    rc = gate_claim_check(&doc->doc, &doc->canon, &err);
+
+    fuzz_must(rc == GATE_OK || (rc == GATE_INVALID && err.path != NULL),
+              "a status that is refused has a place");
+
+    return rc != GATE_OK;
+}
+
+
+/* whoever reads it, whatever else is wrong with it */
+
+static int
+fuzz_tells(fuzz_doc_t *doc)
+{
+    uint32_t         node;
+    unsigned         i;
+    gate_err_t       err;
+    gate_callback_t  facts;
+
+    (void) gate_callback_read(&doc->doc, &facts, &err);
+
+    if (facts.status != GATE_STATUS_NONE || facts.status_text.len != 0) {
+        return 1;
+    }
+
+    for (i = 0; i < facts.noperations; i++) {
+        if (facts.operations[i].status_text.len != 0) {
+            return 1;
+        }
+    }
+
+    node = gate_member(&doc->doc, 0, "status");
+
+    return node != GATE_NO_NODE && doc->doc.nodes[node].type == GATE_STRING;
+}
+
+
 static void
 fuzz_compare(fuzz_doc_t *a, fuzz_doc_t *b)
 {
     uint32_t         id[2];
     gate_callback_t  facts[2];
 
-    if (a->len != b->len || memcmp(a->string, b->string, a->len) != 0
-        || !fuzz_taken(a, &facts[0], &id[0])
+    if (a->len != b->len || memcmp(a->string, b->string, a->len) != 0) {
+        return;
+    }
+
+    fuzz_must(fuzz_claims(a) == fuzz_claims(b),
+              "the canonical string says what may be signed");
+    fuzz_must(fuzz_claims(a) || (!fuzz_tells(a) && !fuzz_tells(b)),
+              "what is signed as a request tells no status");
+
+    if (!fuzz_taken(a, &facts[0], &id[0])
         || !fuzz_taken(b, &facts[1], &id[1]))
     {
         return;
