@@ -836,7 +836,8 @@ X-Result: upstream_error
 --- after eval
 sub {
     my @waits = map {
-        $::fake->mode('EVALSHA *4\r\n$10\r\nlimit_hour\r\n:' . $_ . '\r\n$1\r\n5\r\n{name}');
+        $::fake->mode('EVALSHA *5\r\n*3\r\n$10\r\nlimit_hour\r\n:' . $_ . '\r\n$1\r\n5\r\n'
+                      . '$0\r\n\r\n$0\r\n\r\n:0\r\n{name}');
 
         my $res = Gate::Http::post('/v2/payment/mobile/payout', $::payout,
                                    headers => ['Content-Type: application/json']);
