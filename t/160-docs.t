@@ -42,7 +42,7 @@ my $module = join '', map { document(substr $_, 1 + length $top) }
 sub part {
     my ($text, $from, $to) = @_;
 
-    $text =~ /$from(.*?)$to/s or die "no $from in the text\n";
+    $text =~ /$from(.*?)$to/ms or die "no $from in the text\n";
 
     return $1;
 }
@@ -286,19 +286,83 @@ sub test_scripts {
                   "settle.lua has the words of the table $name");
     }
 
-    my $reserve = document('src/ledger/lua/reserve.lua');
-    my ($windows) = $reserve =~ /^local TOTALS = \{(.*?)\}/ms;
-
-    my @words = (map({ "limit_$_" } $windows =~ /'(\w+)'/g),
-                 $reserve =~ /return \{ '(\w+)'/g);
-
     # what the limits themselves are, or a call, is of no result of its own
 
     my @rows = rows('src/http/ngx_http_gate_result.h', 'RESULT');
+    my %verdicts = map { $_ => 1 } verdicts('reserve');
 
-    is_deeply([unique(sort grep { !/^(?:ok|repeat|void|bad_\w+)$/ } @words)],
+    delete @verdicts{ grep { /^(?:ok|repeat|void|overflow|bad_\w+)$/ }
+                      keys %verdicts };
+
+    # the contract has the first of the windows
+    $verdicts{"limit_$_"} = 1 for limits();
+
+    is_deeply([sort keys %verdicts],
               [sort map { $_->[2] } grep { $_->[1] eq 'LIMITS' } @rows],
               'reserve.lua refuses with the words of the results');
+}
+
+# Scripts that share parts, as they are installed.
+
+sub script { return document("build/lua/$_[0].lua") }
+
+# Fields that are limits: rows of the windows, and of an amount.
+
+sub limits {
+    my ($rows) = document('src/ledger/lua/parts/rows.lua')
+                 =~ /^local LIMITS = \{(.*?)\}/ms;
+
+    return 'min', 'max', $rows =~ /'(\w+)'/g;
+}
+
+# Words of the contract in the head of a script: those of reserve and outcome
+# are all verdicts, others have paragraphs for more.
+
+sub verdicts {
+    my ($name) = @_;
+
+    my ($head) = script($name) =~ /\A((?:--.*\n)+)/;
+
+    $head =~ s/.*^-- Returns //ms or die "$name.lua has no contract\n";
+
+    my ($list) = $head =~ /^-- verdict\n(.*?)(?=^-- \w)/ms;
+    my @words;
+
+    # "word, details   meaning", "bad_argument and what, bad_entry: ..."
+    for ($list // $head =~ /^--   \w.*/mg) {
+        for my $line (/^--   (\w.*)/mg) {
+            my ($left) = split /  |:/, $line;
+
+            push @words, $left =~ /^(\w+)/,
+                         $line =~ /\b(bad_\w+|limit_\w+(?=:))/g;
+        }
+    }
+
+    return unique(@words);
+}
+
+# What a script says is what its contract says, and the table of the ledger.
+
+sub test_contracts {
+    my ($table) = document('doc/ledger.md')
+                  =~ /^\| script \| for \|.*?\n(.*?)(?=\n\n|\z)/ms;
+
+    for my $name (scripts()) {
+        my ($row) = $table =~ /^\| `$name` \|.*\|(.*?)\|$/m;
+        my ($head) = script($name) =~ /\A((?:--.*\n)+)/;
+
+        next if !ok(defined $row, "doc/ledger.md: a row of $name");
+
+        for my $word ($row =~ /`(\w+)/g) {
+            like($head, qr/\b\Q$word\E/, "$name.lua: its contract has $word");
+        }
+
+        my $told = join '|', map { s/\*$/\\w*/r } $row =~ /`([\w*]+)`/g;
+        my @strange = $name =~ /^(?:reserve|outcome)$/
+                      ? grep { !/^(?:$told)$/ } verdicts($name) : ();
+
+        is("@strange", '', "doc/ledger.md: all words of $name");
+    }
 }
 
 sub test_log {
@@ -336,38 +400,52 @@ sub test_alerts {
 # --- Redis, endpoints
 
 sub test_redis {
-    my $limits = chapter('Limits in Redis', $operations);
-    my $reserve = document('src/ledger/lua/reserve.lua');
+    my $ledger = document('doc/ledger.md');
+    my $keys = chapter('Keys', $ledger);
 
-    told('limit', 'operations.md', $limits, \&code_span,
-         part($reserve, 'local limits = \{', '\}') =~ /(\w+) = false/g);
+    told('limit', 'ledger.md', $keys, \&code_span, limits());
 
-    told('key', 'operations.md', $limits, sub { qr/^\| `gate:\Q$_[0]\E:/m },
-         map { $_->[1] } rows('src/ledger/ngx_http_gate_ledger.h', 'KIND'));
-    told('key', 'README', $limits, sub { qr/^\| `gate:\Q$_[0]\E:/m },
-         map { document("src/ledger/lua/$_.lua") =~ /':(\w+):\{'/g }
-             qw( settle mark ));
+    # the code knows no other keys than the table, and all of them
+
+    my @kinds = map { $_->[1] } rows('src/ledger/ngx_http_gate_ledger.h',
+                                     'KIND');
+
+    is_deeply([sort @kinds],
+              [unique(sort $keys =~ /^\| `gate:(\w+):\{/mg)],
+              'ledger.md has the keys of the code, and no others');
 
     # fields that scripts write to an entry
-    my $scripts = join '', map { document("src/ledger/lua/$_.lua") }
-                               qw( reserve outcome settle );
 
-    my @fields = grep { /^(?:state|amount|counted|currency|endpoint|digest
-                            |window|flight|attempts|created|updated|code
-                            |status|ops|past|parts|answered|void)$/x }
-                 $scripts =~ /'(\w+)',/g;
+    my $entry = document('src/ledger/lua/parts/entry.lua');
+    my @fields = (map({ /'(\w+)'/g } map { $entry =~ /^local $_ = \{(.*?)\}/ms }
+                      qw( PLAIN COUNTERS )),
+                  $entry =~ /^    put\('(\w+)'/mg);
+    my $table = part($keys, 'An entry, ', '\z');
 
     cmp_ok(scalar unique(@fields), '>=', 16, 'fields in the scripts');
-    told('field', 'operations.md', $limits, \&code_span, @fields);
+    is_deeply([sort { $a cmp $b } unique(@fields)],
+              [sort { $a cmp $b } map { /`(\w+)`/g }
+                    $table =~ /^\| ((?:`\w+`(?:, )?)+) \|/mg],
+              'ledger.md has the fields of an entry, and no others');
 
-    told('state', 'operations.md', $limits, \&code_span,
-         'unknown', 'accepted',
-         $scripts =~ /state == '(\w+)'/g);
+    told('state', 'ledger.md', chapter('Payments', $ledger), \&code_span,
+         part($entry, '^local function state_of', '^end') =~ /'(\w+)'/g);
+    told('status', 'ledger.md', chapter('Operations', $ledger),
+         sub { qr/\| \Q$_[0]\E\b/ },
+         part($entry, '^local RANK = \{', '\}') =~ /(\w+) =/g);
 
-    my @scripts = map { m{/(\w+)\.lua$} } glob root() . '/src/ledger/lua/*.lua';
+    like($keys, qr/\bLayout (\d+):/, 'ledger.md has a layout');
+    is(($keys =~ /\bLayout (\d+):/)[0],
+       (document('src/ledger/lua/parts/call.lua')
+        =~ /^local LAYOUT = '(\d+)'/m)[0], 'which is that of the scripts');
+    like(document('CHANGES.md'), qr/is version $1;/, 'and of CHANGES.md');
 
-    told('script', 'doc/redis.md', document('doc/redis.md'), \&code_span,
-         @scripts);
+    told('script', 'ledger.md', chapter('Scripts', $ledger), \&code_span,
+         scripts());
+}
+
+sub scripts {
+    return map { m{/(\w+)\.lua$} } glob root() . '/src/ledger/lua/*.lua';
 }
 
 sub test_endpoints {
@@ -558,7 +636,7 @@ sub file_is_there {
 
     return -e root() . "/$name" if $name =~ m{/};
 
-    return grep { -e } map { (glob root() . "/{src,src/*,src/*/lua,tools}/$_") }
+    return grep { -e } map { glob root() . "/{src,src/*,src/*/lua{,/parts},tools,t/explore}/$_" }
                            $name, "ngx_http_gate_$name";
 }
 
@@ -642,6 +720,7 @@ test_unknown_names();
 test_results();
 test_words();
 test_scripts();
+test_contracts();
 test_alerts();
 test_log();
 test_redis();

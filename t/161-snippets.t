@@ -16,6 +16,7 @@ use lib 't/lib';
 use Gate::Env qw( root scratch write_file write_key read_file free_port
                   spawn stop_child wait_until at_end which );
 use Gate::Http;
+use Gate::Ledger qw( entry totals );
 use Gate::Nginx;
 use Gate::Redis;
 use Gate::Service;
@@ -25,7 +26,7 @@ use Cwd ();
 use Test::More;
 
 my @documents = qw( README.md SECURITY.md doc/quickstart.md doc/install.md
-                    doc/operations.md doc/reference.md doc/redis.md
+                    doc/operations.md doc/reference.md doc/ledger.md
                     doc/endpoints.md doc/architecture.md
                     doc/hacking.md );
 
@@ -59,6 +60,7 @@ start_gateway();
 tools();
 snippets($_) for @documents;
 backup();
+by_hand();
 
 done_testing();
 
@@ -137,18 +139,14 @@ sub begin {
     $redis->cmd('HSET', 'gate:limits:{1234}:KZT', qw( min 100 max 200000
                                                       day 250000 ));
 
-    write_file("$dir/work/$_", read_file(root() . "/src/ledger/lua/$_"))
-        for map { m{([^/]+)$} } glob root() . '/src/ledger/lua/*.lua';
+    write_file("$dir/work/$_", read_file(root() . "/build/lua/$_"))
+        for map { m{([^/]+)$} } glob root() . '/build/lua/*.lua';
 
-    return if $name !~ m{/(?:operations|redis)\.md$};
+    return if $name !~ m{/operations\.md$};
 
     $redis->cmd('XADD', 'callbacks', '1795219200250-0', 'status', 'success');
 
-    my $res = Gate::Http::post('/v2/payment/mobile/payout', payout(),
-                               to => $port{8080},
-                               headers => ['Content-Type: application/json']);
-
-    is($res->{status}, 200, "$name: there is a payout");
+    is(pay()->{status}, 200, "$name: there is a payout");
 }
 
 sub payout {
@@ -323,6 +321,81 @@ sub backup {
     isnt(bash('-c', $save), 0, 'a backup of nothing fails');
     like(read_file("$dir/work/limits.txt"), qr/9223372036854775807/,
          'and leaves the one before');
+}
+
+# What operators do by hand does what the document says.
+
+sub snippet {
+    my ($pattern) = @_;
+
+    my ($block) = grep { $_->{text} =~ /$pattern/ }
+                  blocks(read_file(root() . '/doc/operations.md'));
+
+    return { %{ $block // die "no $pattern\n" } };
+}
+
+sub by_hand_is {
+    my ($name, $block, $said, $state, $counted) = @_;
+
+    run_sh($name, $block);
+    like($block->{stdout}, $said, "$name: says so");
+
+    my $entry = entry($redis, 'payment_47');
+
+    is("$entry->{state} $entry->{counted}", "$state $counted", $name);
+    is(totals($redis), "KZT $counted/" . ($counted ? 1 : 0) . "\n",
+       "$name: totals");
+}
+
+sub pay {
+    my ($body) = @_;
+
+    return Gate::Http::post('/v2/payment/mobile/payout', $body // payout(),
+                            to => $port{8080},
+                            headers => ['Content-Type: application/json']);
+}
+
+sub by_hand {
+    begin('a payout');
+    $sim->control('POST', 'faults', { payment_id => 'payment_47', hold => \1,
+                                      outcome => 'success' });
+
+    my ($stop, $open) = (snippet('HSET .gate:stop'), snippet('HDEL .gate:stop'));
+
+    run_sh('a stop', $stop);
+    like(pay()->{body}, qr/"gw_stopped"/, 'a stop: no payout leaves');
+    run_sh('its end', $open);
+    is(pay()->{status}, 200, 'its end: payouts leave');
+
+    ok(wait_until(10, sub {
+        entry($redis, 'payment_47')->{state} eq 'accepted'
+    }), 'there is a payout');
+
+    my ($hour, $monday) = split ' ', entry($redis, 'payment_47')->{window};
+    my $recount = snippet('function add');
+
+    $recount->{text} =~ s/\b2026112114\b/$hour/ && $recount->{text}
+        =~ s/\b20261116\b/$monday/ or die "no window to count\n";
+    $redis->cmd('HSET', 'gate:used:{1234}', 'KZT', 'damaged');
+
+    my $other = pay(payout() =~ s/payment_47/payment_48/r);
+
+    like($other->{body}, qr/"gw_limits_unavailable"/, 'damaged: refused');
+    by_hand_is('counted anew', $recount, qr/^0$/m, 'accepted', 100000);
+
+    my $due = snippet('ZRANGE');
+
+    $due->{text} =~ s/ - 600\b/ + 600/ or die "no time to look for\n";
+    run_sh('what is stuck', $due);
+    like($due->{stdout}, qr/^accepted 100000 KZT .* payment_47$/m,
+         'what is stuck: told');
+
+    by_hand_is('freed', snippet('outcome\.lua'), qr/^released released$/m,
+               'released', 0);
+    by_hand_is('freed again', snippet('outcome\.lua'), qr/^gone released$/m,
+               'released', 0);
+    by_hand_is('settled', snippet('settle\.lua'), qr/^forward\nsettled$/m,
+               'success', 100000);
 }
 
 # A service: it takes the callback that the document shows, and knows it when
