@@ -56,11 +56,15 @@ my $sim = Gate::Sim->run(
 
 @port{9080, 9000} = ($sim->port(), $service->port());
 
+let_in('gateway');
 start_gateway();
 tools();
 snippets($_) for @documents;
 backup();
 by_hand();
+
+unlike(read_file("$dir/logs/error.log"), qr/NOPERM/,
+       'the gateway may do all that it does');
 
 done_testing();
 
@@ -80,7 +84,8 @@ sub configuration {
          [qr{/var/log/nginx/}, "$dir/logs/"],
          [qr{/run/nginx\.pid}, "$dir/nginx.pid"],
          [qr/^http \{/m, "http {\n$temp"],
-         [qr{/run/redis/redis\.sock}, $redis->socket_path()],
+         [qr{/run/redis/redis\.sock}, $redis->socket_path()
+             . " user=gateway password_file=$ENV{TEST_NGINX_KEYS}/redis.key"],
          [qr{secrets/}, "$ENV{TEST_NGINX_KEYS}/"],
          [qr/127\.0\.0\.1:8080/, "127.0.0.1:$port{8080}"],
          [qr/127\.0\.0\.1:9000/, "127.0.0.1:$port{9000}"],
@@ -106,6 +111,18 @@ sub start_gateway {
         env => { ASAN_OPTIONS => 'detect_leaks=0' });
 
     eval { $nginx->start(); 1 } or BAIL_OUT($@);
+}
+
+# A user of Redis as install.md has it.
+
+sub let_in {
+    my ($name) = @_;
+
+    my ($rights) = read_file(root() . '/doc/install.md')
+                   =~ /^user \Q$name\E on >password (.*)$/m;
+
+    write_key('redis.key', 'password');
+    $redis->cmd('ACL', 'SETUSER', $name, 'on', '>password', split ' ', $rights);
 }
 
 # redis-cli as install.md tells, scripts where the package has them
