@@ -440,6 +440,12 @@ sub test_redis {
         =~ /^local LAYOUT = '(\d+)'/m)[0], 'which is that of the scripts');
     like(document('CHANGES.md'), qr/is version $1;/, 'and of CHANGES.md');
 
+    # with fewer rights a call would end in its middle
+    my ($rights) = document('doc/install.md') =~ /^user gateway (.*)/m;
+
+    told('command', 'install.md', $rights, sub { qr/ \+\Q$_[0]\E(?: |$)/ },
+         map { lc } map { script($_) =~ /call\('([A-Z]+)'/g } scripts());
+
     told('script', 'ledger.md', chapter('Scripts', $ledger), \&code_span,
          scripts());
 }
