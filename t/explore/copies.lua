@@ -75,6 +75,12 @@ local function reserve(w, ledger, copies)
     for i, c in ipairs(copies) do
         c.called = true
 
+        -- it has left without asking, and Gate may have told of it: to the
+        -- ledger it is a copy that nothing explains, until somebody frees it
+        if c.stage ~= 'asked' and c.answer ~= 'release' then
+            w.unheard[c.id] = true
+        end
+
         if c.stage == 'asked' then
             c.stage = SENT[words[i]] and 'flight' or 'done'
         end
