@@ -114,6 +114,9 @@ world_create(world_t *world)
                                                 0, 86400);
     fuzz_must(world->ledger != NULL, "a ledger is created");
 
+    ngx_http_gate_batch_init(world->ledger);
+    ngx_http_gate_note_init(world->ledger);
+
     world_turn(world);
 }
 
@@ -128,7 +131,7 @@ world_destroy(world_t *world)
     ngx_exiting = 1;
 
     ngx_http_gate_redis_exit_worker(&world->cycle, &world->conf);
-    ngx_http_gate_ledger_exit(world->ledger);
+    ngx_http_gate_note_exit(world->ledger);
 
     world_turn(world);
 

@@ -16,7 +16,8 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "ngx_http_gate_ledger.h"
+#include "ngx_http_gate_batch.h"
+#include "ngx_http_gate_note.h"
 
 #include "fuzz.h"
 
