@@ -319,6 +319,7 @@ KZT day=1000
 a accepted 100
 --- totals
 KZT 100/1
+XAU 0/0
 
 
 
