@@ -99,8 +99,10 @@ end
 -- a tree in which a script can be changed
 
 local function make_tree(worker)
-    local dir = os.tmpname() .. '-mutants-' .. worker
+    local name = os.tmpname()
+    local dir = name .. '-mutants-' .. worker
 
+    os.remove(name)
     os.execute(('mkdir -p %s/src/ledger && cp -r %s %s/src/ledger/lua && '
                 .. 'ln -s $PWD/t $PWD/util $PWD/doc %s/')
                :format(dir, SCRIPTS, dir, dir))
