@@ -87,6 +87,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
     fuzz_must(page->done, "each request ends");
 
+    world_exit(&page->world);
     world_destroy(&page->world);
 
     return 0;

@@ -31,7 +31,6 @@ static ngx_int_t world_del(ngx_event_t *ev, ngx_int_t event,
     ngx_uint_t flags);
 static void world_accept(world_t *world);
 static gate_str_t world_names(gate_str_t text);
-static void world_drain(world_t *world);
 static ngx_uint_t world_events(ngx_cycle_t *cycle);
 static ngx_uint_t world_readable(ngx_socket_t fd);
 
@@ -122,18 +121,26 @@ world_create(world_t *world)
 
 
 void
-world_destroy(world_t *world)
+world_exit(world_t *world)
 {
-    ngx_uint_t  i;
-
-    /* what was not told is lost with the process: its memory is not freed */
-
     ngx_exiting = 1;
 
     ngx_http_gate_redis_exit_worker(&world->cycle, &world->conf);
     ngx_http_gate_note_exit(world->ledger);
 
     world_turn(world);
+}
+
+
+void
+world_destroy(world_t *world)
+{
+    ngx_uint_t  i;
+
+    /* what was not told is lost with the process: its memory is not freed */
+
+    fuzz_must(ngx_queue_empty(&world->ledger->batches)
+              && world->ledger->flushed == 0, "no member is left behind");
 
     while (!ngx_queue_empty(&world->ledger->pending)) {
         ngx_queue_t  *q;
@@ -156,7 +163,7 @@ world_destroy(world_t *world)
 
     world_close(world);
     ngx_destroy_pool(world->pool);
-    free(world->told);
+    heard_free(&world->heard);
 }
 
 
@@ -327,7 +334,7 @@ world_turn(world_t *world)
         }
 
         if (!happened) {
-            world_drain(world);
+            world_hear(world);
             return;
         }
     }
@@ -351,18 +358,25 @@ world_accept(world_t *world)
 
     world_close(world);
     world->peer = fd;
+    heard_connection(&world->heard);
 }
 
 
-static void
-world_drain(world_t *world)
+void
+world_hear(world_t *world)
 {
     ssize_t  n;
-    u_char   buf[16384];
+    char     buf[16384];
 
-    do {
-        n = (world->peer != -1) ? recv(world->peer, buf, sizeof(buf), 0) : 0;
-    } while (n > 0);
+    while (world->peer != -1) {
+        n = recv(world->peer, buf, sizeof(buf), 0);
+
+        if (n <= 0) {
+            return;
+        }
+
+        heard_asked(&world->heard, &world->conf, buf, n);
+    }
 }
 
 
@@ -413,14 +427,6 @@ world_say(world_t *world, gate_str_t text, int bytewise)
 
     text = world_names(text);
 
-    world->told = realloc(world->told, world->told_len + text.len + 1);
-    fuzz_must(world->told != NULL, "there is memory");
-
-    if (text.len != 0) {
-        ngx_memcpy(world->told + world->told_len, text.data, text.len);
-        world->told_len += text.len;
-    }
-
     for (i = 0; i < text.len && world->peer != -1; i += n) {
         n = bytewise ? 1 : text.len;
 
@@ -428,6 +434,7 @@ world_say(world_t *world, gate_str_t text, int bytewise)
             break;
         }
 
+        heard_told(&world->heard, text.data + i, n);
         world_turn(world);
     }
 
@@ -439,13 +446,13 @@ static gate_str_t
 world_names(gate_str_t text)
 {
     size_t      i;
-    u_char     *p, *start;
+    u_char     *p, *start, *end, *last;
     gate_str_t  named;
 
     p = malloc(32 * text.len + 1);
     fuzz_must(p != NULL, "there is memory");
 
-    start = p;
+    named.data = p;
 
     for (i = 0; i < text.len; i++) {
 
@@ -457,11 +464,23 @@ world_names(gate_str_t text)
             continue;
         }
 
+        if (text.data[i] == '`') {
+            start = (u_char *) text.data + i + 1;
+            last = (u_char *) text.data + text.len;
+            end = ngx_strlchr(start, last, '`');
+
+            if (end != NULL) {
+                p = ngx_sprintf(p, "$%uz\r\n%*s\r\n", end - start,
+                                (size_t) (end - start), start);
+                i += end - start + 1;
+                continue;
+            }
+        }
+
         *p++ = text.data[i];
     }
 
-    named.data = start;
-    named.len = p - start;
+    named.len = p - named.data;
 
     return named;
 }
@@ -494,6 +513,7 @@ void
 world_close(world_t *world)
 {
     if (world->peer != -1) {
+        world_hear(world);
         (void) close(world->peer);
         world->peer = -1;
     }

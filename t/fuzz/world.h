@@ -20,6 +20,7 @@
 #include "ngx_http_gate_note.h"
 
 #include "fuzz.h"
+#include "heard.h"
 
 
 #define WORLD_PREFIX  "gate"
@@ -37,8 +38,7 @@ typedef struct {
     ngx_http_gate_ledger_t      *ledger;
 
     int                          peer;      /* Redis' end, or -1 */
-    unsigned char               *told;      /* by Redis, all of it */
-    size_t                       told_len;
+    heard_t                      heard;
 } world_t;
 
 
@@ -48,7 +48,12 @@ typedef struct {
 void world_create(world_t *world);
 
 /*
- * The worker exits; all that it owns must be given back.
+ * The worker exits.
+ */
+void world_exit(world_t *world);
+
+/*
+ * All that it owned must be given back.
  */
 void world_destroy(world_t *world);
 
@@ -58,8 +63,13 @@ void world_destroy(world_t *world);
 void world_turn(world_t *world);
 
 /*
+ * Redis hears what has been sent to it so far.
+ */
+void world_hear(world_t *world);
+
+/*
  * Redis says it, in one piece or byte by byte; "@" and a digit become the name
- * of that call, as the last item of a reply has it.
+ * of that call, as the last item of a reply has it, and "`word`" a string.
  */
 void world_say(world_t *world, gate_str_t text, int bytewise);
 
