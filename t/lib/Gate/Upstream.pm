@@ -19,11 +19,12 @@ package Gate::Upstream;
 # Orders come in the request header X-Upstream or from script() and always():
 # "status=500; type=text/plain; body=no%0A".  They are:
 #
-#     status, reason, type, body (percent-encoded), header ("Name: value",
-#     repeatable), delay (ms before the answer), chunked, slow (ms between
-#     the pieces of the answer), length (a false Content-Length), cut (close
-#     after that many bytes of the body), close (after the answer), drop
-#     (close without an answer), reset (the same by a reset), early (answer,
+#     status, reason, type, body (percent-encoded), before and after (what the
+#     request's body stands between), header ("Name: value", repeatable),
+#     delay (ms before the answer), chunked, slow (ms between the pieces of
+#     the answer), length (a false Content-Length), cut (close after that many
+#     bytes of the body), close (after the answer), drop (close without an
+#     answer), reset (the same by a reset), early (answer,
 #     drop or reset after the head, not reading the body), hang (never answer)
 
 use strict;

@@ -169,8 +169,9 @@ sub _chunks {
 
 # --- answers
 
-my %known = map { $_ => 1 } qw( status reason type body header delay chunked
-                                slow length cut close drop reset early hang );
+my %known = map { $_ => 1 } qw( status reason type body before after header delay
+                                chunked slow length cut close drop reset early
+                                hang );
 
 sub _parse_orders {
     my ($text) = @_;
@@ -246,7 +247,10 @@ sub _by_orders {
     return _send($conn, $request, $orders->{status} // 200,
                  ["Content-Type: $type", _echo_headers($request),
                   @{ $orders->{header} }],
-                 $orders->{body} // $request->{body}, $orders, $at);
+                 $orders->{body} // join('', $orders->{before} // '',
+                                         $request->{body},
+                                         $orders->{after} // ''),
+                 $orders, $at);
 }
 
 sub _send {
