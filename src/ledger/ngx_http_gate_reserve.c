@@ -71,6 +71,7 @@ static ngx_uint_t ngx_http_gate_reserve_counted(
     ngx_http_gate_redis_status_e status, ngx_http_gate_decision_t *decision);
 static void ngx_http_gate_reserve_decide(ngx_http_gate_answer_t *answer,
     ngx_http_gate_decision_t *decision);
+static ngx_str_t ngx_http_gate_reserve_word(redisReply *reply);
 static ngx_uint_t ngx_http_gate_word_is(ngx_str_t *word, const char *text);
 static ngx_uint_t ngx_http_gate_report_takes(ngx_str_t *code);
 static ngx_int_t ngx_http_gate_report_send(ngx_http_gate_note_t *note);
@@ -356,8 +357,6 @@ ngx_http_gate_reserve_counted(ngx_http_gate_redis_status_e status,
 }
 
 
-/* a verdict is a word, or a list that begins with one */
-
 static void
 ngx_http_gate_reserve_decide(ngx_http_gate_answer_t *answer,
     ngx_http_gate_decision_t *decision)
@@ -374,13 +373,7 @@ ngx_http_gate_reserve_decide(ngx_http_gate_answer_t *answer,
 
     reply = answer->reply;
 
-    if (reply->type == REDIS_REPLY_STRING) {
-        decision->word.data = (u_char *) reply->str;
-        decision->word.len = reply->len;
-
-    } else {
-        decision->word = ngx_http_gate_redis_string(reply, 0);
-    }
+    decision->word = ngx_http_gate_reserve_word(reply);
 
     if (ngx_http_gate_word_is(&decision->word, "ok")
         || ngx_http_gate_word_is(&decision->word, "repeat"))
@@ -406,6 +399,24 @@ ngx_http_gate_reserve_decide(ngx_http_gate_answer_t *answer,
 
     decision->limit = ngx_http_gate_redis_string(reply, n);
     decision->detail = ngx_http_gate_redis_string(reply, n + 1);
+}
+
+
+/* a verdict is a word, or a list that begins with one */
+
+static ngx_str_t
+ngx_http_gate_reserve_word(redisReply *reply)
+{
+    ngx_str_t  word;
+
+    if (reply->type != REDIS_REPLY_STRING) {
+        return ngx_http_gate_redis_string(reply, 0);
+    }
+
+    word.data = (u_char *) reply->str;
+    word.len = reply->len;
+
+    return word;
 }
 
 
@@ -536,15 +547,17 @@ ngx_http_gate_report_done(ngx_http_gate_member_t *member,
 static void
 ngx_http_gate_report_told(ngx_http_gate_note_t *note, redisReply *reply)
 {
-    size_t                 id, word;
+    size_t                 id, len;
     u_char                 text[NGX_HTTP_GATE_WORD_MAX];
     u_char                 payment_id[NGX_HTTP_GATE_ID_MAX];
+    ngx_str_t              word;
     ngx_uint_t             counted;
     ngx_http_gate_copy_t  *copy;
 
-    counted = (ngx_strncmp(reply->str, "counted", 7) == 0);
+    word = ngx_http_gate_reserve_word(reply);
+    counted = (ngx_strncmp(word.data, "counted", 7) == 0);
 
-    if (!counted && ngx_strncmp(reply->str, "bad_", 4) != 0) {
+    if (!counted && ngx_strncmp(word.data, "bad_", 4) != 0) {
         return;
     }
 
@@ -552,7 +565,7 @@ ngx_http_gate_report_told(ngx_http_gate_note_t *note, redisReply *reply)
 
     id = gate_safe(payment_id, sizeof(payment_id), copy->payment_id.data,
                    copy->payment_id.len);
-    word = gate_safe(text, sizeof(text), (u_char *) reply->str, reply->len);
+    len = gate_safe(text, sizeof(text), word.data, word.len);
 
     if (counted) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
@@ -560,7 +573,7 @@ ngx_http_gate_report_told(ngx_http_gate_note_t *note, redisReply *reply)
                       "or not: a copy may be at Gate that was not counted any "
                       "more (%V, %*s)",
                       id, payment_id, &copy->group.project_id,
-                      &copy->member.argv[1], word, text);
+                      &copy->member.argv[1], len, text);
         return;
     }
 
@@ -569,7 +582,7 @@ ngx_http_gate_report_told(ngx_http_gate_note_t *note, redisReply *reply)
                   "\"%V\": \"%*s\"; its amount stays as it is counted until a "
                   "callback or an operator settles it",
                   id, payment_id, &copy->group.project_id,
-                  &copy->member.argv[1], word, text);
+                  &copy->member.argv[1], len, text);
 }
 
 

@@ -37,7 +37,21 @@ static void heard_command(heard_t *heard, ngx_http_gate_redis_conf_t *conf,
 static void heard_members(heard_call_t *call, ngx_uint_t nargs);
 static const heard_shape_t *heard_shape(ngx_http_gate_script_e script);
 static int heard_is(redisReply *item, const void *data, size_t len);
+static redisReader *heard_said(heard_t *heard);
 static redisReader *heard_reader(const void *data, size_t len);
+#if (HIREDIS_MAJOR >= 1)
+static void *heard_some(const redisReadTask *task, size_t items);
+#else
+static void *heard_some(const redisReadTask *task, int items);
+#endif
+
+
+static redisReplyObjectFunctions   heard_objects;
+#if (HIREDIS_MAJOR >= 1)
+static void                     *(*heard_array)(const redisReadTask *, size_t);
+#else
+static void                     *(*heard_array)(const redisReadTask *, int);
+#endif
 
 
 static const heard_shape_t  heard_shapes[] = {
@@ -56,7 +70,7 @@ heard_connection(heard_t *heard)
         redisReaderFree(heard->reader);
     }
 
-    heard->reader = heard_reader("", 0);
+    heard->reader = heard_reader(NULL, 0);
     heard->first = heard->n;
     heard->told_from = heard->told_len;
 }
@@ -261,8 +275,7 @@ heard_word(heard_t *heard, heard_call_t *call, ngx_uint_t place,
 
     found = 0;
     shape = heard_shape(call->script);
-    reader = heard_reader(heard->told + heard->told_from,
-                          heard->told_len - heard->told_from);
+    reader = heard_said(heard);
 
     while (!found && redisReaderGetReply(reader, &data) == REDIS_OK
            && data != NULL)
@@ -301,8 +314,7 @@ heard_error(heard_t *heard)
     redisReader  *reader;
 
     found = 0;
-    reader = heard_reader(heard->told + heard->told_from,
-                          heard->told_len - heard->told_from);
+    reader = heard_said(heard);
 
     while (!found && redisReaderGetReply(reader, &data) == REDIS_OK
            && data != NULL)
@@ -325,6 +337,19 @@ heard_is(redisReply *item, const void *data, size_t len)
 }
 
 
+/* in this connection */
+
+static redisReader *
+heard_said(heard_t *heard)
+{
+    size_t  len;
+
+    len = heard->told_len - heard->told_from;
+
+    return heard_reader(len ? heard->told + heard->told_from : NULL, len);
+}
+
+
 static redisReader *
 heard_reader(const void *data, size_t len)
 {
@@ -333,9 +358,10 @@ heard_reader(const void *data, size_t len)
     reader = redisReaderCreate();
     fuzz_must(reader != NULL, "there is memory");
 
-#if (HIREDIS_MAJOR >= 1)
-    reader->maxelements = HEARD_ITEMS;
-#endif
+    heard_objects = *reader->fn;
+    heard_array = heard_objects.createArray;
+    heard_objects.createArray = heard_some;
+    reader->fn = &heard_objects;
 
     if (len != 0) {
         fuzz_must(redisReaderFeed(reader, data, len) == REDIS_OK,
@@ -343,4 +369,17 @@ heard_reader(const void *data, size_t len)
     }
 
     return reader;
+}
+
+
+/* memory is asked for by length, before items are there */
+
+static void *
+#if (HIREDIS_MAJOR >= 1)
+heard_some(const redisReadTask *task, size_t items)
+#else
+heard_some(const redisReadTask *task, int items)
+#endif
+{
+    return (items <= HEARD_ITEMS) ? heard_array(task, items) : NULL;
 }

@@ -494,13 +494,17 @@ world_greet(world_t *world)
     ngx_uint_t   i;
     gate_str_t   str;
 
-    p = ngx_cpymem(text, "+OK\r\n+OK\r\n", 10);
+    /* scripts are loaded behind the greeting */
+
+    str.data = (u_char *) "+OK\r\n+OK\r\n+PONG\r\n";
+    str.len = 17;
+    world_say(world, str, 0);
+
+    p = text;
 
     for (i = 0; i < world->conf.nscripts; i++) {
         p = ngx_sprintf(p, "$40\r\n%V\r\n", &world->conf.scripts[i].sha1);
     }
-
-    p = ngx_cpymem(p, "+PONG\r\n", 7);
 
     str.data = text;
     str.len = p - text;
