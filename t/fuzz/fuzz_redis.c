@@ -81,6 +81,7 @@ typedef struct {
 
 
 static void fuzz_step(fuzz_run_t *run, gate_str_t step);
+static void fuzz_turn(fuzz_run_t *run);
 static void fuzz_asked(fuzz_run_t *run, unsigned char kind, gate_str_t step);
 static void fuzz_answer(fuzz_run_t *run, gate_str_t letters);
 static ngx_uint_t fuzz_verdict(ngx_http_gate_script_e script, char letter,
@@ -210,8 +211,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         fuzz_step(&run, fuzz_cut(&steps, '~'));
     }
 
-    world_turn(&run.world);
-    fuzz_orphans(&run);
+    fuzz_turn(&run);
 
     for (i = 0; i < run.n; i++) {
         fuzz_outcome(&run, i, NGX_HTTP_GATE_RELEASE, 0);
@@ -288,9 +288,19 @@ fuzz_step(fuzz_run_t *run, gate_str_t step)
         break;
     }
 
+    fuzz_turn(run);
+}
+
+
+/* what its handlers ask for has left at its end, too */
+
+static void
+fuzz_turn(fuzz_run_t *run)
+{
     run->turns++;
     world_turn(&run->world);
     run->turns++;
+
     fuzz_orphans(run);
 }
 
