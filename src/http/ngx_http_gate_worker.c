@@ -187,5 +187,6 @@ ngx_http_gate_exit_process(ngx_cycle_t *cycle)
         ngx_http_gate_tell(gmcf);
     }
 
+    ngx_http_gate_batch_exit(gmcf->ledger);
     ngx_http_gate_note_exit(gmcf->ledger);
 }

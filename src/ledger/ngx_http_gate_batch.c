@@ -57,6 +57,17 @@ ngx_http_gate_batch_init(ngx_http_gate_ledger_t *ledger)
 }
 
 
+void
+ngx_http_gate_batch_exit(ngx_http_gate_ledger_t *ledger)
+{
+    if (ledger->leave.posted) {
+        ngx_delete_posted_event(&ledger->leave);
+    }
+
+    ngx_http_gate_batch_leave_handler(&ledger->leave);
+}
+
+
 ngx_int_t
 ngx_http_gate_batch_add(ngx_http_gate_ledger_t *ledger,
     const ngx_http_gate_batch_kind_t *kind, ngx_http_gate_group_t *group,

@@ -93,6 +93,12 @@ struct ngx_http_gate_member_s {
 void ngx_http_gate_batch_init(ngx_http_gate_ledger_t *ledger);
 
 /*
+ * The worker ends, and so does its last turn: after the connection's end, and
+ * before that of the notes.
+ */
+void ngx_http_gate_batch_exit(ngx_http_gate_ledger_t *ledger);
+
+/*
  * NGX_OK: the handler is called once, later, unless the member leaves before.
  * NGX_ERROR: no memory.
  */
