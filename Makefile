@@ -6,7 +6,7 @@
 #                   SERVICE=http://127.0.0.1:3000/... gets the callbacks
 #   make test       all tests
 #   make explore    the ledger's scripts in all orders of small scenarios:
-#                   STATES=100000 of each, SCENARIO="two copies" for one;
+#                   STATES=25000 of each, SCENARIO="two copies" for one;
 #                   MUTATE=1 shows which faults would be found
 #   make fuzz       libFuzzer on all that is parsed: SECONDS=60 for each target,
 #                   TARGETS="payout callback" for some of them
