@@ -490,7 +490,9 @@ gate_shape_known(gate_str_t name)
 
 /*
  * {"a":"x","b":{"c":"y"}} has the lines of {"a":{"x;b":{"c":"y"}}}.  A colon of
- * a key is doubled, so that only one name can be hidden there.
+ * a key is doubled, so that only one name can be hidden there; but one before
+ * the semicolon hides a text that begins with a colon: {"a":":x",...} and
+ * {"a:x;b":...}.
  */
 
 static unsigned
@@ -503,6 +505,10 @@ gate_shape_hides_key(gate_str_t key)
 
     if (i == 0) {
         return 0;
+    }
+
+    if (memchr(key.data, ':', i) != NULL) {
+        return 1;
     }
 
     name.data = key.data + i;
