@@ -77,6 +77,10 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         fuzz_finish(page);
     }
 
+    /* Redis is asked before it says anything */
+
+    world_turn(&page->world);
+
     while (steps.len != 0) {
         fuzz_step(page, fuzz_cut(&steps, '~'));
     }
