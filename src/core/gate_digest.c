@@ -69,6 +69,15 @@ static void gate_digest_flush(gate_digest_writer_t *writer);
 static const unsigned char  gate_digest_types[] = "nftds{[";
 
 
+_Static_assert(sizeof(gate_digest_types) - 1 == GATE_ARRAY + 1
+               && GATE_FALSE == GATE_NULL + 1 && GATE_TRUE == GATE_FALSE + 1
+               && GATE_NUMBER == GATE_TRUE + 1
+               && GATE_STRING == GATE_NUMBER + 1
+               && GATE_OBJECT == GATE_STRING + 1
+               && GATE_ARRAY == GATE_OBJECT + 1,
+               "a letter for each type, in their order");
+
+
 gate_digest_t *
 gate_digest_create(void)
 {

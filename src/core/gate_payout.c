@@ -123,6 +123,10 @@ static const gate_str_t  gate_objects[] = {
 };
 
 
+_Static_assert(sizeof(gate_objects) / sizeof(gate_objects[0]) == GATE_OBJECTS,
+               "a name for each object");
+
+
 /* by gate_rule_e */
 
 static const gate_rule_t  gate_rules[] = {
@@ -143,6 +147,11 @@ static const gate_rule_t  gate_rules[] = {
     { GATE_KIND_OBJECT, 0, 0, "must be an object" },
     { GATE_KIND_ARRAY, 0, 0, "must be an array" }
 };
+
+
+_Static_assert(sizeof(gate_rules) / sizeof(gate_rules[0])
+               == GATE_RULE_ARRAY + 1,
+               "a row for each rule");
 
 
 #define GATE_FIELD_ENTRY(id, object, prefix, name, rule)                      \
