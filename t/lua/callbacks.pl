@@ -316,6 +316,20 @@ sub unknown_payout {
        'a status that payouts do not have');
     is($ledger->everything(), $before, 'changes nothing');
 
+    $ledger->reserve('q', 1, digest => 'd', copy => 'usual');
+    $ledger->outcome('q', 'usual', 'accepted');
+
+    my $entry = $ledger->entry('q');
+
+    for my $status ('external processing', 'expired', '') {
+        is(($ledger->settle('q', $status, ops => '9=pending/', owner => 'o',
+                            identity => "q:$status"))[1], 'ignored',
+           "\"$status\" of a payout that is accepted");
+        $ledger->mark('q', "q:$status", 'o', 'delivered');
+    }
+
+    is_deeply($ledger->entry('q'), $entry, 'and says nothing of it');
+
     $ledger->outcome('x', 'c', 'release');
     is(($ledger->settle('x', 'success'))[1], 'unknown',
        'the name of a released copy is no payout');
